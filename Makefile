@@ -1,0 +1,55 @@
+# Every command of the project. All it needs is Linux, Python 3.11+, make and the package registries:
+# the environment, Node and the browser libraries are made by the first target that wants them.
+SHELL := bash
+PYTHON ?= python3
+PORT ?= 8000
+PROFILE ?= quick
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: book serve test execute lint benchmark requirements repository clean
+.DELETE_ON_ERROR:
+
+book: .venv/installed book/_static/vendor/installed ## build the site from the committed notebooks
+	jupyter-book build . -W -n --keep-going --quiet
+	@echo "The book is in _build/html; 'make serve' shows it."
+
+serve: book ## show the site on localhost
+	python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+test: .venv/installed book/_static/vendor/installed ## run every test and every notebook
+	pytest --nbval
+
+execute: .venv/installed ## train everything again and publish notebooks, weights and graphs together
+	python tools/execute.py --profile $(PROFILE)
+
+lint: .venv/installed ## style of code and notebooks, types of the package
+	ruff check .
+	ruff format --check .
+	mypy
+
+benchmark: .venv/installed ## each model beside its peers, at equal wall time
+	python benchmarks/run.py
+
+requirements: .venv/installed ## pin the newest versions that pyproject.toml admits
+	pip-compile --quiet --upgrade --extra book --extra test --strip-extras --no-annotate --no-header \
+	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements.txt pyproject.toml
+	sed -i 's/^\(torch==[0-9.]*\)+cpu/\1/' requirements.txt  # the CPU build's own suffix is not on every index
+	npm install --package-lock-only --ignore-scripts
+
+repository: .venv/installed ## set the repository's address everywhere: make repository URL=https://github.com/you/fork
+	python tools/repository.py "$(URL)"
+
+clean: ## remove everything that these commands made
+	rm -rf .venv _build node_modules book/_static/vendor *.egg-info
+
+.venv/installed: requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet -r requirements.txt
+	.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+book/_static/vendor/installed: .venv/installed package.json package-lock.json tools/vendor.py
+	npm ci --ignore-scripts --no-audit --no-fund
+	python tools/vendor.py
+	touch $@

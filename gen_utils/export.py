@@ -1,0 +1,166 @@
+"""From a PyTorch function to a graph that a browser runs, checked against the function it came from.
+
+A graph is an ONNX file of at most 2 MB: its large weights are stored in half precision and cast to single
+precision by the graph itself. `round_to_half` rounds a trained model in the same way, so what a notebook
+measures, what the package ships and what the page runs are the same numbers.
+
+Noise is always an input of a graph, never made inside it: a `randn` would become an unseeded node.
+"""
+
+import hashlib
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import TensorProto, numpy_helper
+from torch import Tensor, nn
+
+from gen_utils.data import verify
+
+MAX_BYTES = 2_000_000
+# Where `make execute` collects what a notebook makes, before all of it is published at once.
+STAGING = "GEN_UTILS_STAGING"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """An exported function: where its file lies, the digest of its bytes, and how far it is from PyTorch."""
+
+    path: Path
+    sha256: str
+    error: float
+
+    def read(self) -> bytes:
+        """Return the file's bytes, or refuse a file that changed since its export.
+
+        Raises:
+            ValueError: its content does not match the digest.
+        """
+        verify(self.path, self.sha256, "export it again")
+        return self.path.read_bytes()
+
+    def run(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Run the graph with onnxruntime: arrays by the names of its inputs, to arrays by those of its outputs."""
+        session = _session(self)
+        return dict(zip([o.name for o in session.get_outputs()], session.run(None, inputs), strict=True))
+
+
+@cache
+def _session(graph: Graph) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(graph.read(), providers=["CPUExecutionProvider"])
+
+
+@cache
+def output_folder() -> Path:
+    """Name the folder for what this notebook makes: the staging area under `make execute`, else a temporary one."""
+    return Path(os.environ.get(STAGING) or tempfile.mkdtemp(prefix="gen_utils-"))
+
+
+def round_to_half(model: nn.Module) -> None:
+    """Round every parameter, in place, to the nearest number that half precision can hold."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(parameter.half())
+
+
+def export(
+    function: Callable[..., Tensor | tuple[Tensor, ...]],
+    inputs: Mapping[str, Tensor],
+    outputs: Sequence[str],
+    name: str,
+    *,
+    tolerance: float = 1e-4,
+) -> Graph:
+    """Write `function` as the graph `models/<name>.onnx` of the output folder, and compare the two.
+
+    Args:
+        function: takes the inputs in order; a module's method is welcome.
+        inputs: example values by name; the graph keeps their shapes.
+        outputs: names of what it returns.
+        name: of the file, without ending: chapter, model and part.
+        tolerance: largest difference allowed between PyTorch and onnxruntime on the example inputs.
+
+    Raises:
+        ValueError: the graph differs from the function, draws noise of its own, or is larger than 2 MB.
+    """
+    wrapped = _Function(function)
+    examples = tuple(value.detach().cpu() for value in inputs.values())
+    with _quiet():
+        program = torch.onnx.export(
+            wrapped.cpu(),
+            examples,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    assert program is not None  # only the legacy exporter returns nothing
+    model = _store_in_half(program.model_proto)
+    random = {node.op_type for node in model.graph.node if node.op_type.startswith("Random")}
+    if random:
+        raise ValueError(f"{name}: expected noise as an input of the graph, found {sorted(random)} in it")
+    content = model.SerializeToString()
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"{name}: expected a graph of at most {MAX_BYTES} bytes, got {len(content)}")
+    path = output_folder() / "models" / f"{name}.onnx"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    graph = Graph(path, hashlib.sha256(content).hexdigest(), error=0.0)
+    with torch.no_grad():
+        expected = wrapped(*examples)
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    found = graph.run(**{key: value.numpy() for key, value in zip(inputs, examples, strict=True)})
+    error = max(float(np.abs(found[key] - value.numpy()).max()) for key, value in zip(outputs, expected, strict=True))
+    if not error <= tolerance:
+        raise ValueError(f"{name}: expected the graph within {tolerance:g} of PyTorch, got {error:.3g}")
+    return Graph(path, graph.sha256, error)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # The exporter warns of its own deprecations and of packages that nothing here uses.
+    logging.disable(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+    logging.disable(logging.NOTSET)
+
+
+class _Function(nn.Module):
+    """A function as the module that the exporter asks for, its model registered so that weights are found."""
+
+    def __init__(self, function: Callable[..., Tensor | tuple[Tensor, ...]]) -> None:
+        super().__init__()
+        self.owner = getattr(function, "__self__", None)
+        self.function = function
+
+    def forward(self, *args: Tensor) -> Tensor | tuple[Tensor, ...]:
+        return self.function(*args)
+
+
+def _store_in_half(model: onnx.ModelProto) -> onnx.ModelProto:
+    # Only weights of more than a few hundred numbers: the rest are biases, constants such as Adam's ε
+    # (1e-7 is 1.2e-7 in half precision), and indices, where a cast costs more than it saves.
+    casts = []
+    for weight in model.graph.initializer:
+        if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < 512:
+            continue
+        half = numpy_helper.from_array(numpy_helper.to_array(weight).astype(np.float16), weight.name + "_half")
+        casts.append(onnx.helper.make_node("Cast", [half.name], [weight.name], to=TensorProto.FLOAT))
+        weight.CopyFrom(half)
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    return model

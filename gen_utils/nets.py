@@ -1,0 +1,23 @@
+"""Networks that the models share: plain functions from tensors to tensors, without losses or noise."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import nn
+
+from gen_utils.base import positive
+
+
+def mlp(sizes: Sequence[int]) -> nn.Sequential:
+    """Build a multilayer perceptron: `(B, sizes[0])` to `(B, sizes[-1])`, SiLU between the layers.
+
+    Raises:
+        ValueError: fewer than two sizes, or one that is not positive.
+    """
+    if len(sizes) < 2:
+        raise ValueError(f"sizes: expected an input and an output size at least, got {list(sizes)}")
+    sizes = [positive("sizes", size) for size in sizes]
+    layers: list[nn.Module] = []
+    for i, o in pairwise(sizes):
+        layers += [nn.Linear(i, o), nn.SiLU()]
+    return nn.Sequential(*layers[:-1])

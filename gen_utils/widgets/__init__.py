@@ -1,0 +1,7 @@
+"""Widgets that run the course's own graphs: in the published page without a kernel, in notebooks with one."""
+
+from gen_utils.widgets.base import GraphWidget
+from gen_utils.widgets.latents import LatentPlane, LatentSliders
+from gen_utils.widgets.noise import Noise
+
+__all__ = ["GraphWidget", "LatentPlane", "LatentSliders", "Noise"]

@@ -1,0 +1,88 @@
+"""The Python half of runtime.js: a widget that holds exported graphs and answers for them in a live notebook."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import matplotlib.pyplot as plt
+import numpy as np
+import traitlets
+from IPython.display import display
+from matplotlib.figure import Figure
+
+from gen_utils.export import Graph
+from gen_utils.plots import COLOURS
+
+FOLDER = Path(__file__).parent
+# Where onnxruntime-web comes from outside the published page, which serves its own copy of this version.
+CDN = "https://cdn.jsdelivr.net/npm/onnxruntime-web@1.30.0/dist/"
+
+
+class GraphWidget(anywidget.AnyWidget):
+    """A widget whose arithmetic is exported graphs, run by the browser or, failing that, by this kernel.
+
+    Its state holds each graph's file name and digest, never its weights: the published page fetches the file,
+    a live notebook asks for its bytes. A subclass names its own ESM with `esm("name.js")` and draws its `poster`.
+
+    Args:
+        graphs: the graphs by the names that the ESM calls them.
+        **state: values of the subclass's traits.
+    """
+
+    _css = FOLDER / "runtime.css"
+    graphs = traitlets.Dict().tag(sync=True)
+    colours = traitlets.Dict(COLOURS).tag(sync=True)
+    cdn = traitlets.Unicode(CDN).tag(sync=True)
+
+    def __init__(self, graphs: Mapping[str, Graph], **state: Any) -> None:
+        self._graphs = dict(graphs)
+        files = {name: {"file": graph.path.name, "sha256": graph.sha256} for name, graph in graphs.items()}
+        super().__init__(graphs=files, **state)
+        self.on_msg(self._answer)
+
+    def __repr__(self) -> str:
+        """Name the class alone: the same text after every run."""
+        return f"{type(self).__name__}()"
+
+    def run(self, graph: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Run one of the widget's graphs here, with onnxruntime.
+
+        Raises:
+            ValueError: the widget has no graph of that name.
+        """
+        if graph not in self._graphs:
+            raise ValueError(f"expected one of the graphs {sorted(self._graphs)}, got {graph!r}")
+        return self._graphs[graph].run(**inputs)
+
+    def poster(self) -> Figure:
+        """Draw the widget as it first appears, for readers that run neither kernel nor JavaScript."""
+        raise TypeError(f"{type(self).__name__} has no poster")
+
+    def show(self) -> None:
+        """Display the poster, then the widget, which hides the poster once it lives."""
+        figure = self.poster()
+        display(figure)
+        plt.close(figure)
+        display(self)
+
+    def _answer(self, _: object, question: dict[str, Any], buffers: list[memoryview]) -> None:
+        # Whatever goes wrong travels back as text: an exception here would only reach the kernel's log.
+        try:
+            if question["ask"] == "bytes":
+                self.send({"id": question["id"]}, [self._graphs[question["graph"]].read()])
+                return
+            inputs = {
+                given["name"]: np.frombuffer(data, np.float32).reshape(given["dims"])
+                for given, data in zip(question["inputs"], buffers, strict=True)
+            }
+            found = self.run(question["graph"], **inputs)
+            outputs = [{"name": name, "dims": list(value.shape)} for name, value in found.items()]
+            self.send({"id": question["id"], "outputs": outputs}, [value.tobytes() for value in found.values()])
+        except Exception as error:
+            self.send({"id": question["id"], "error": str(error)})
+
+
+def esm(name: str) -> str:
+    """Join runtime.js and a widget's own file to the one module that anywidget loads."""
+    return (FOLDER / "runtime.js").read_text() + (FOLDER / name).read_text()

@@ -1,0 +1,75 @@
+// A point in a two-dimensional latent space, among the codes of real data, and what it decodes to.
+
+function render({ model, el }) {
+  comeAlive({ model, el, build: (graphs) => buildPlane(model, graphs) });
+}
+
+function buildPlane(model, graphs) {
+  const codes = model.get("codes");
+  const labels = model.get("labels");
+  const palette = model.get("palette");
+  const limit = model.get("limit");
+  const step = 0.1;
+  const image = imageCanvas("What the decoder makes of the point", 28, 28);
+
+  const draw = latest(async () => {
+    const began = performance.now();
+    const z = [model.get("x"), model.get("y")];
+    const { x } = await graphs.run("decoder", { z: { data: Float32Array.from(z), dims: [1, 2] } });
+    image.paint(x.data);
+    image.element.dataset.ms = performance.now() - began;
+    image.element.dataset.z = JSON.stringify(z);
+  });
+
+  const drawCodes = (context, toPixels) => {
+    context.font = "600 10px sans-serif";
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    codes.forEach((code, i) => {
+      context.fillStyle = palette[labels[i]];
+      context.fillText(labels[i], ...toPixels(code));
+    });
+    context.fillStyle = context.strokeStyle;
+    context.globalAlpha = 0.4;
+    context.lineWidth = 1;
+    for (const ends of [[[-limit, 0], [limit, 0]], [[0, -limit], [0, limit]]]) {
+      context.beginPath();
+      ends.forEach((end) => context.lineTo(...toPixels(end)));
+      context.stroke();
+    }
+  };
+  const move = (x, y) => {
+    model.set("x", x);
+    model.set("y", y);
+    model.save_changes();
+  };
+  const pad = plane({
+    label: "Latent plane: move the point with the arrow keys, the mouse or a finger",
+    limit, step, colour: model.get("colours").latent, draw: drawCodes, onmove: move,
+  });
+  const axes = [["x", 1], ["y", 2]].map(([name, k]) =>
+    slider({
+      label: `Latent unit ${k}`, symbol: `<i>z</i><sub>${k}</sub>`,
+      min: -limit, max: limit, step, value: model.get(name), format: (v) => v.toFixed(2),
+      oninput: (value) => move(...(name === "x" ? [value, model.get("y")] : [model.get("x"), value])),
+    }),
+  );
+  // The model is the one place where the point lives: mouse, keys, sliders and Python all move it there.
+  const follow = () => {
+    pad.set(model.get("x"), model.get("y"));
+    axes[0].set(model.get("x"));
+    axes[1].set(model.get("y"));
+    return draw();
+  };
+  model.on("change:x change:y", follow);
+
+  const reset = button("Reset", () => move(0, 0));
+  const element = h(
+    "div", { class: "gu-columns" },
+    h("div", { class: "gu-pad" }, pad.element),
+    h("div", { class: "gu-picture" }, image.element, ...axes.map((axis) => axis.element), h("div", { class: "gu-buttons" }, reset)),
+  );
+  return { element, first: follow };
+}
+
+export default { render };
