@@ -11,7 +11,7 @@ A method that a model cannot honestly offer does not exist on it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gen_utils.base import batch, positive
-from gen_utils.likelihoods import bernoulli_log_prob, normal_log_prob
+from gen_utils.likelihoods import normal_log_prob
 from gen_utils.vae import VAE
 
 
@@ -26,28 +26,30 @@ def importance_weighted_bound(log_weights: Tensor, k: int) -> Tensor:
 
 
 @torch.no_grad()
-def grid_log_joint(model: VAE, x: Tensor, points: int = 201, limit: float = 6.0) -> tuple[Tensor, Tensor, Tensor]:
+def grid_log_joint(model: VAE, x: Tensor, points: int = 401, limit: float = 6.0) -> tuple[Tensor, Tensor]:
     """Tabulate log p(x, z) over a grid of a two-dimensional latent space, so that every integral is a sum.
 
-    Returns the grid's coordinates `(points,)`, `log_joint` of shape `(B, points, points)` (z₁ across, z₂ down)
-    in nats, and `log p(x)` `(B,)`: the sum over the grid times the cell's area. The decoder is smooth and p(z)
-    beyond ±6 holds less than 4e-9, so the sum's error is far below the digits that the course prints.
+    Returns the grid `(points², 2)` and the table `(B, points²)`, in nats; `grid_log_sum` integrates it. The sum
+    over equal cells of a smooth function that vanishes at the border converges faster than any power of the
+    cell's side: at a standard deviation of one side, its relative error is about 5e-9. p(z) beyond ±6 holds 4e-9.
 
     Raises:
         ValueError: the latent space is not two-dimensional, or x is not a batch of the model.
     """
     if model.latent_dim != 2:
-        raise ValueError(f"a grid needs a two-dimensional latent space, got {model.latent_dim}")
+        raise ValueError(f"a grid needs a two-dimensional latent space, got latent_dim={model.latent_dim}")
     model.check_x(x)
     axis = torch.linspace(-limit, limit, positive("points", points), device=x.device)
-    z = torch.cartesian_prod(axis, axis).flip(1)  # z₁ varies fastest: rows are z₂
-    logits = model.decode(z)
-    log_prior = normal_log_prob(z)
-    log_joint = torch.stack([bernoulli_log_prob(one.expand_as(logits), logits) + log_prior for one in x]).unflatten(
-        1, (points, points)
-    )
-    area = (axis[1] - axis[0]) ** 2
-    return axis, log_joint, log_joint.flatten(1).logsumexp(1) + area.log()
+    grid = torch.cartesian_prod(axis, axis)
+    # Row by row: all logits at once would take gigabytes.
+    rows = [model.log_likelihood_table(x, z) + normal_log_prob(z) for z in grid.split(points)]
+    return grid, torch.cat(rows, dim=1)
+
+
+def grid_log_sum(grid: Tensor, log_values: Tensor) -> Tensor:
+    """Compute log ∫ exp(f(z)) dz from f on an equally spaced square grid: `(B, points²)` to `(B,)`."""
+    area = (grid[1, 1] - grid[0, 1]) ** 2
+    return log_values.logsumexp(1) + area.log()
 
 
 def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:

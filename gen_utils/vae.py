@@ -73,6 +73,12 @@ class VAE(GenerativeModel):
         """Estimate the ELBO, a lower bound of log p(x), with one draw of z: `(B,)` in nats."""
         return -self.loss(x, generator=generator)["loss"]
 
+    def log_likelihood_table(self, x: Tensor, z: Tensor) -> Tensor:
+        """Compute log p(x_i|z_j) for every pair: `(B, *event_shape)` and `(M, K)` to `(B, M)`, in nats."""
+        # Σ_d x_d log p_d + (1 − x_d) log(1 − p_d) = Σ_d x_d logit_d − softplus(logit_d): one matrix product.
+        logits = self.decode(z).flatten(1)
+        return self.check_x(x).flatten(1) @ logits.T - F.softplus(logits).sum(1)
+
     @torch.no_grad()
     def log_weights(self, x: Tensor, k: int, *, generator: torch.Generator | None = None) -> Tensor:
         """Draw k latents from q(z|x) and return log p(x, z) − log q(z|x) of each, `(k, B)` in nats.

@@ -14,11 +14,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = {path.stem: path for path in sorted((ROOT / ".github/workflows").iterdir())}
 TEXTS = {name: path.read_text() for name, path in WORKFLOWS.items()}
-JOBS = {
-    f"{name}/{job}": body
-    for name, text in TEXTS.items()
-    for job, body in yaml.safe_load(text)["jobs"].items()
-}
+JOBS = {f"{name}/{job}": body for name, text in TEXTS.items() for job, body in yaml.safe_load(text)["jobs"].items()}
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
 CHECKS = {hook["id"]: hook for hook in HOOKS if "files" in hook}  # the others are CI's lint job
 CHECKED = [*WORKFLOWS.values(), ROOT / ".github/dependabot.yml", ROOT / ".pre-commit-config.yaml"]

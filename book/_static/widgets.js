@@ -1,0 +1,35 @@
+// Load what revives widgets (require.js and html-manager, a megabyte on the wire) only when a widget comes near:
+// until then its poster stands in for it, and a page that is only read costs nothing more.
+(() => {
+  const here = new URL(document.currentScript.src);
+  const vendor = (path) => new URL(`vendor/${path}`, here).href;
+  const script = (path) =>
+    new Promise((resolve, reject) => {
+      const node = document.createElement("script");
+      node.src = vendor(path);
+      node.onload = resolve;
+      node.onerror = () => reject(new Error(`${path} could not be loaded`));
+      document.head.append(node);
+    });
+
+  const revive = async () => {
+    await script("require.js");
+    requirejs.config({ paths: { anywidget: vendor("anywidget/index").replace(/\?.*/, "") } });
+    // It looks for widgets when it arrives, if the page has loaded by then.
+    await script("embed-amd.js");
+  };
+
+  addEventListener("load", () => {
+    const views = document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]');
+    const observer = new IntersectionObserver(
+      (entries) => {
+        if (!entries.some((entry) => entry.isIntersecting)) return;
+        observer.disconnect();
+        revive();
+      },
+      { rootMargin: "800px" },
+    );
+    // A script takes no space of its own: watch the cell around it.
+    views.forEach((view) => observer.observe(view.closest(".cell_output") ?? view.parentElement));
+  });
+})();
