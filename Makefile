@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .DELETE_ON_ERROR:
 
 book: .venv/installed book/_static/vendor/installed ## build the site from the committed notebooks
-	jupyter-book build . -W -n --keep-going --quiet
+	jupyter-book build . --all -W -n --keep-going --quiet
 	@echo "The book is in _build/html; 'make serve' shows it."
 
 serve: book ## show the site on localhost

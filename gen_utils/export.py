@@ -84,7 +84,7 @@ def export(
     """Write `function` as the graph `models/<name>.onnx` of the output folder, and compare the two.
 
     Args:
-        function: takes the inputs in order; a module's method is welcome.
+        function: takes the inputs in order; their device is the one it runs on.
         inputs: example values by name; the graph keeps their shapes.
         outputs: names of what it returns.
         name: of the file, without ending: chapter, model and part.
@@ -94,10 +94,10 @@ def export(
         ValueError: the graph differs from the function, draws noise of its own, or is larger than 2 MB.
     """
     wrapped = _Function(function)
-    examples = tuple(value.detach().cpu() for value in inputs.values())
+    examples = tuple(value.detach() for value in inputs.values())
     with _quiet():
         program = torch.onnx.export(
-            wrapped.cpu(),
+            wrapped,
             examples,
             input_names=list(inputs),
             output_names=list(outputs),
@@ -120,8 +120,9 @@ def export(
     with torch.no_grad():
         expected = wrapped(*examples)
     expected = expected if isinstance(expected, tuple) else (expected,)
-    found = graph.run(**{key: value.numpy() for key, value in zip(inputs, examples, strict=True)})
-    error = max(float(np.abs(found[key] - value.numpy()).max()) for key, value in zip(outputs, expected, strict=True))
+    found = graph.run(**{key: value.numpy(force=True) for key, value in zip(inputs, examples, strict=True)})
+    errors = [np.abs(found[key] - value.numpy(force=True)).max() for key, value in zip(outputs, expected, strict=True)]
+    error = float(max(errors))
     if not error <= tolerance:
         raise ValueError(f"{name}: expected the graph within {tolerance:g} of PyTorch, got {error:.3g}")
     return Graph(path, graph.sha256, error)
@@ -138,11 +139,10 @@ def _quiet() -> Iterator[None]:
 
 
 class _Function(nn.Module):
-    """A function as the module that the exporter asks for, its model registered so that weights are found."""
+    """A function as the module that the exporter asks for; weights that it closes over become constants."""
 
     def __init__(self, function: Callable[..., Tensor | tuple[Tensor, ...]]) -> None:
         super().__init__()
-        self.owner = getattr(function, "__self__", None)
         self.function = function
 
     def forward(self, *args: Tensor) -> Tensor | tuple[Tensor, ...]:

@@ -35,9 +35,9 @@ def load(model: Model, name: str) -> Model:
     return model.eval()
 
 
-def save(model: nn.Module, name: str) -> Path:
+def save(model: nn.Module, name: str) -> None:
     """Write the weights of `model` in half precision to `weights/<name>.safetensors` of the output folder."""
     path = output_folder() / "weights" / f"{name}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({key: value.half().cpu().contiguous() for key, value in model.state_dict().items()}, path)
-    return path
+    path.chmod(0o644)  # safetensors makes files that only their owner can read

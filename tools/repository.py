@@ -11,9 +11,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ADDRESS = re.compile(
-    r"https://github\.com/([A-Za-z\d](?:-?[A-Za-z\d]){0,38})/([\w.-]{1,100}?)(?:\.git)?/?", re.ASCII
-)
+ADDRESS = re.compile(r"https://github\.com/([A-Za-z\d](?:-?[A-Za-z\d]){0,38})/([\w.-]{1,100}?)(?:\.git)?/?", re.ASCII)
 
 
 def site(owner: str, name: str) -> str:
@@ -58,9 +56,7 @@ def main(url: str) -> None:
     """Rewrite the files; nothing is written unless everything could be read."""
     new = parse(url)
     old = parse(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"])
-    changed = {
-        p: new_text for p, text in text_files(ROOT).items() if (new_text := replace(text, old, new)) != text
-    }
+    changed = {p: new_text for p, text in text_files(ROOT).items() if (new_text := replace(text, old, new)) != text}
     for path, text in sorted(changed.items()):
         path.write_bytes(text.encode(errors="surrogateescape"))
         print(path.relative_to(ROOT))

@@ -13,7 +13,7 @@ FILES = {
         "ort-wasm-simd-threaded.mjs",
         "ort-wasm-simd-threaded.wasm",
     ],
-    "mathjax/es5": ["tex-chtml.js", "output/chtml/fonts/woff-v2"],
+    "mathjax/es5": ["tex-chtml.js", "input/tex/extensions", "output/chtml/fonts/woff-v2"],
 }
 FOLDERS = {"anywidget/dist": "anywidget", "onnxruntime-web/dist": "ort", "mathjax/es5": "mathjax"}
 

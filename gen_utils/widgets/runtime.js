@@ -276,6 +276,7 @@ function onThemeChange(repaint) {
 function comeAlive({ model, el, build }) {
   const status = h("p", { class: "gu-status", role: "status" }, "Loading the model into this page…");
   el.classList.add("gu-widget");
+  el.style.setProperty("--gu-accent", model.get("colours").latent);
   el.append(status);
   const start = async () => {
     const began = performance.now();
