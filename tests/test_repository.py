@@ -90,9 +90,7 @@ def change(fork, url):
 
 
 def contents(fork):
-    return {
-        p.relative_to(fork): p.read_bytes() for p in fork.rglob("*") if p.is_file() and ".git/" not in str(p)
-    }
+    return {p.relative_to(fork): p.read_bytes() for p in fork.rglob("*") if p.is_file() and ".git/" not in str(p)}
 
 
 @pytest.mark.parametrize(
