@@ -4,9 +4,10 @@ SHELL := bash
 PYTHON ?= python3
 PORT ?= 8000
 PROFILE ?= quick
+BUDGET ?= 60
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: book serve test execute lint benchmark requirements repository clean
+.PHONY: book serve test execute widgets lint benchmark requirements repository clean
 .DELETE_ON_ERROR:
 
 book: .venv/installed book/_static/vendor/installed ## build the site from the committed notebooks
@@ -22,13 +23,16 @@ test: .venv/installed book/_static/vendor/installed ## run every test and every 
 execute: .venv/installed ## train everything again and publish notebooks, weights and graphs together
 	python tools/execute.py --profile $(PROFILE)
 
+widgets: .venv/installed ## put changed JavaScript and CSS into the committed notebooks, without training
+	python tools/refresh_widgets.py
+
 lint: .venv/installed ## style of code and notebooks, types of the package
 	ruff check .
 	ruff format --check .
 	mypy
 
-benchmark: .venv/installed ## each model beside its peers, at equal wall time
-	python benchmarks/run.py
+benchmark: _build/benchmark/installed ## each model beside its peers: make benchmark BUDGET=60, in seconds
+	_build/benchmark/bin/python -m benchmarks.run --budget $(BUDGET)
 
 requirements: .venv/installed ## pin the newest versions that pyproject.toml admits
 	pip-compile --quiet --upgrade --extra book --extra test --strip-extras --no-annotate --no-header \
@@ -52,4 +56,10 @@ clean: ## remove everything that these commands made
 book/_static/vendor/installed: .venv/installed package.json package-lock.json tools/vendor.py
 	npm ci --ignore-scripts --no-audit --no-fund
 	python tools/vendor.py
+	touch $@
+
+# The peers' own environment: what they bring along must not reach .venv.
+_build/benchmark/installed: benchmarks/requirements.txt requirements.txt
+	$(PYTHON) -m venv --clear _build/benchmark
+	_build/benchmark/bin/python -m pip install --quiet -r benchmarks/requirements.txt -c requirements.txt
 	touch $@

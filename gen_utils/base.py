@@ -12,6 +12,7 @@ A method that a model cannot honestly offer does not exist on it.
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -41,22 +42,33 @@ class GenerativeModel(nn.Module):
 
     def check_x(self, x: Tensor) -> Tensor:
         """Return `x`, a batch `(B, *event_shape)` of finite values inside the support, or say what is wrong."""
-        return batch("x", x, self.event_shape, self.support)
+        return batch("x", x, self.event_shape, self.support, self.dtype)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of the model's numbers, which its input must share."""
+        numbers = (value.dtype for value in chain(self.parameters(), self.buffers()) if value.is_floating_point())
+        return next(numbers, torch.get_default_dtype())
 
 
 def batch(
-    name: str, x: Tensor, event_shape: Sequence[int], support: tuple[float, float] = (-math.inf, math.inf)
+    name: str,
+    x: Tensor,
+    event_shape: Sequence[int],
+    support: tuple[float, float] = (-math.inf, math.inf),
+    dtype: torch.dtype | None = None,
 ) -> Tensor:
     """Return `x` if it is a batch `(B, *event_shape)`, B ≥ 1, of finite floats inside `support`.
 
     Raises:
-        TypeError: not a tensor of floating-point numbers.
+        TypeError: not a tensor of floating-point numbers, or not of `dtype` where that is given.
         ValueError: wrong shape, empty, not finite, or out of range.
     """
-    expected = f"{name}: expected a float tensor of shape (B, {', '.join(map(str, event_shape))}) with B ≥ 1"
+    kind = "float" if dtype is None else str(dtype).removeprefix("torch.")
+    expected = f"{name}: expected a {kind} tensor of shape (B, {', '.join(map(str, event_shape))}) with B ≥ 1"
     if not isinstance(x, Tensor):
         raise TypeError(f"{expected}, got {type(x).__name__}")
-    if not x.is_floating_point():
+    if not x.is_floating_point() or x.dtype != (dtype or x.dtype):
         raise TypeError(f"{expected}, got dtype {x.dtype}")
     if x.ndim != 1 + len(event_shape) or tuple(x.shape[1:]) != tuple(event_shape) or len(x) == 0:
         raise ValueError(f"{expected}, got shape {tuple(x.shape)}")
@@ -66,7 +78,7 @@ def batch(
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError(f"{name}: expected finite values, got {'NaN' if x.isnan().any() else 'infinity'}")
     if low < support[0] or high > support[1]:
-        raise ValueError(f"{name}: expected values in [{support[0]:g}, {support[1]:g}], got [{low:g}, {high:g}]")
+        raise ValueError(f"{name}: expected values in [{support[0]:g}, {support[1]:g}], got [{low:.8g}, {high:.8g}]")
     return x
 
 

@@ -11,6 +11,8 @@ import pooch
 import torch
 from torch import Tensor
 
+from gen_utils.base import batch
+
 MNIST_SHA256 = "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"
 # Where Debian's and Ubuntu's package `dataset-fashion-mnist` puts its files.
 FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")
@@ -85,9 +87,14 @@ def binarize(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Draw each pixel black or white with its grey value as the probability of white.
 
     A fresh draw for every batch is *dynamic* binarization (Salakhutdinov and Murray 2008).
-    Shapes: any to the same; values 0.0 and 1.0.
+    A batch to one of the same shape and precision, with values 0.0 and 1.0.
+
+    Raises:
+        TypeError: not a tensor of floating-point numbers.
+        ValueError: empty, or values outside [0, 1].
     """
-    return torch.rand(x.shape, generator=generator, device=x.device).lt_(x)
+    batch("x", x, x.shape[1:], (0.0, 1.0))
+    return torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device).lt_(x)
 
 
 def verify(path: Path, sha256: str, remedy: str) -> None:

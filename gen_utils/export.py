@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from gen_utils.data import verify
 
 MAX_BYTES = 2_000_000
+NOISE = ("Random", "Bernoulli", "Multinomial", "Dropout")  # how ONNX's operators that draw numbers begin
 # Where `make execute` collects what a notebook makes, before all of it is published at once.
 STAGING = "GEN_UTILS_STAGING"
 
@@ -50,8 +51,15 @@ class Graph:
         return self.path.read_bytes()
 
     def run(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """Run the graph with onnxruntime: arrays by the names of its inputs, to arrays by those of its outputs."""
+        """Run the graph with onnxruntime: arrays by the names of its inputs, to arrays by those of its outputs.
+
+        Raises:
+            ValueError: the file changed since its export, or the inputs are not the graph's.
+        """
         session = _session(self)
+        expected = {given.name: tuple(given.shape) for given in session.get_inputs()}
+        if expected != (shapes := {name: np.shape(value) for name, value in inputs.items()}):
+            raise ValueError(f"{self.path.name}: expected inputs of shapes {expected}, got {shapes}")
         return dict(zip([o.name for o in session.get_outputs()], session.run(None, inputs), strict=True))
 
 
@@ -107,7 +115,7 @@ def export(
         )
     assert program is not None  # only the legacy exporter returns nothing
     model = _store_in_half(program.model_proto)
-    random = {node.op_type for node in model.graph.node if node.op_type.startswith("Random")}
+    random = {node.op_type for node in model.graph.node if node.op_type.startswith(NOISE)}
     if random:
         raise ValueError(f"{name}: expected noise as an input of the graph, found {sorted(random)} in it")
     content = model.SerializeToString()
@@ -121,8 +129,10 @@ def export(
         expected = wrapped(*examples)
     expected = expected if isinstance(expected, tuple) else (expected,)
     found = graph.run(**{key: value.numpy(force=True) for key, value in zip(inputs, examples, strict=True)})
-    errors = [np.abs(found[key] - value.numpy(force=True)).max() for key, value in zip(outputs, expected, strict=True)]
-    error = float(max(errors))
+    errors = [
+        np.abs(found[key] - value.numpy(force=True)).max() for key, value in zip(outputs, expected, strict=True)
+    ]
+    error = float(np.max(errors))  # numpy's, since Python's max loses a NaN that is not the first
     if not error <= tolerance:
         raise ValueError(f"{name}: expected the graph within {tolerance:g} of PyTorch, got {error:.3g}")
     return Graph(path, graph.sha256, error)
@@ -131,11 +141,14 @@ def export(
 @contextmanager
 def _quiet() -> Iterator[None]:
     # The exporter warns of its own deprecations and of packages that nothing here uses.
+    before = logging.root.manager.disable
     logging.disable(logging.WARNING)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-    logging.disable(logging.NOTSET)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 class _Function(nn.Module):

@@ -16,7 +16,7 @@ def kl_to_standard_normal(mu: Tensor, sigma: Tensor) -> Tensor:
 
 def normal_log_prob(z: Tensor, mu: Tensor | float = 0.0, sigma: Tensor | float = 1.0) -> Tensor:
     """Compute log N(z | μ, σ²) summed over the last axis, in nats: `(…, K)` to `(…)`."""
-    mu, sigma = torch.as_tensor(mu, device=z.device), torch.as_tensor(sigma, device=z.device)
+    mu, sigma = (torch.as_tensor(value, dtype=z.dtype, device=z.device) for value in (mu, sigma))
     return -0.5 * (((z - mu) / sigma) ** 2 + LOG_2PI + 2 * sigma.log()).sum(-1)
 
 

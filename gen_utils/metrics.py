@@ -39,7 +39,9 @@ def grid_log_joint(model: VAE, x: Tensor, points: int = 401, limit: float = 6.0)
     if model.latent_dim != 2:
         raise ValueError(f"a grid needs a two-dimensional latent space, got latent_dim={model.latent_dim}")
     model.check_x(x)
-    axis = torch.linspace(-limit, limit, positive("points", points), device=x.device)
+    if positive("points", points) < 2:
+        raise ValueError(f"points: expected at least 2, for a grid with cells, got {points}")
+    axis = torch.linspace(-limit, limit, points, dtype=x.dtype, device=x.device)
     grid = torch.cartesian_prod(axis, axis)
     # Row by row: all logits at once would take gigabytes.
     rows = [model.log_likelihood_table(x, z) + normal_log_prob(z) for z in grid.split(points)]
@@ -60,7 +62,7 @@ def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
     Raises:
         ValueError: fewer than two examples: one has no variance.
     """
-    batch("mu", mu, mu.shape[1:])
+    batch("mu", mu, mu.shape[-1:])
     if len(mu) < 2:
         raise ValueError(f"mu: expected at least 2 examples to take a variance over, got {len(mu)}")
     return mu.var(0) > threshold

@@ -49,13 +49,15 @@ def train_steps(
         prepare: applied to each batch before the model sees it, such as `binarize`.
 
     Raises:
-        ValueError: sizes that do not fit, or data that the model refuses.
+        ValueError: sizes or a learning rate that do not fit, or data that the model refuses.
         FloatingPointError: a loss that is not finite; the weights are those of the step before.
     """
     model.check_x(x)
     positive("steps", steps)
     if positive("batch_size", batch_size) > len(x):
         raise ValueError(f"batch_size: expected at most the {len(x)} examples of x, got {batch_size}")
+    if not 0 < lr < math.inf:
+        raise ValueError(f"lr: expected a positive number, got {lr}")
     return _updates(model, x, steps, batch_size, lr, seed, prepare)
 
 
@@ -73,24 +75,26 @@ def _updates(
     warm_up = max(1, steps // 100)
     order, used = torch.empty(0, dtype=torch.long, device=x.device), 0
     model.train()
-    for number in range(1, steps + 1):
-        if used + batch_size > len(order):
-            order, used = torch.randperm(len(x), generator=generator, device=x.device), 0
-        batch = x[order[used : used + batch_size]]
-        used += batch_size
-        if prepare is not None:
-            batch = prepare(batch, generator)
-        parts = {name: part.mean() for name, part in model(batch, generator=generator).items()}
-        losses = dict(zip(parts, torch.stack([*parts.values()]).tolist(), strict=True))
-        if not math.isfinite(losses["loss"]):
-            raise FloatingPointError(
-                f"the loss became {losses['loss']} at step {number} ({losses}). The model keeps its weights of "
-                f"step {number - 1}. Try a smaller lr (now {lr:g}), or look for values out of range in the data."
-            )
-        for group in optimizer.param_groups:
-            group["lr"] = lr * min(number / warm_up, 0.5 * (1 + math.cos(math.pi * (number - 1) / steps)))
-        optimizer.zero_grad()
-        parts["loss"].backward()
-        optimizer.step()
-        yield Step(number, losses)
-    model.eval()
+    try:
+        for number in range(1, steps + 1):
+            if used + batch_size > len(order):
+                order, used = torch.randperm(len(x), generator=generator, device=x.device), 0
+            batch = x[order[used : used + batch_size]]
+            used += batch_size
+            if prepare is not None:
+                batch = prepare(batch, generator)
+            parts = {name: part.mean() for name, part in model(batch, generator=generator).items()}
+            losses = dict(zip(parts, torch.stack([*parts.values()]).tolist(), strict=True))
+            if not math.isfinite(losses["loss"]):
+                raise FloatingPointError(
+                    f"the loss became {losses['loss']} at step {number} ({losses}). The model keeps its weights of "
+                    f"step {number - 1}. Try a smaller lr (now {lr:g}), or look for values out of range in the data."
+                )
+            for group in optimizer.param_groups:
+                group["lr"] = lr * min(number / warm_up, 0.5 * (1 + math.cos(math.pi * (number - 1) / steps)))
+            optimizer.zero_grad()
+            parts["loss"].backward()
+            optimizer.step()
+            yield Step(number, losses)
+    finally:  # also where the caller stops early
+        model.eval()

@@ -54,7 +54,7 @@ class VAE(GenerativeModel):
 
     def decode(self, z: Tensor) -> Tensor:
         """Stage 3: the logits of p(x|z), `(B, *event_shape)` from `(B, K)`."""
-        return self.decoder(batch("z", z, (self.latent_dim,))).unflatten(1, self.event_shape)
+        return self.decoder(batch("z", z, (self.latent_dim,), dtype=self.dtype)).unflatten(1, self.event_shape)
 
     def loss(self, x: Tensor, *, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """Estimate −ELBO with one draw of z.
@@ -63,7 +63,8 @@ class VAE(GenerativeModel):
         in nats.
         """
         mu, sigma = self.encode(x)
-        logits = self.decode(self.reparameterize(mu, sigma, generator))
+        # Not `decode`: where training diverged, z is not finite, and that is for the trainer to say.
+        logits = self.decoder(self.reparameterize(mu, sigma, generator)).unflatten(1, self.event_shape)
         distortion = -bernoulli_log_prob(x, logits)
         rate = kl_to_standard_normal(mu, sigma).sum(1)
         return {"loss": distortion + rate, "distortion": distortion, "rate": rate}

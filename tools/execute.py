@@ -36,10 +36,12 @@ HOMES = {
 def main() -> None:
     """Run the notebooks named on the command line, by default all, and publish what they made."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--profile", default="quick", help="quick (published) or full (stays under _build)")
+    profiles = {"choices": ["quick", "full"], "default": "quick"}  # the only folders of _build that are ours to clear
+    parser.add_argument("--profile", **profiles, help="quick is published, full stays under _build")
     parser.add_argument("--root", type=Path, default=ROOT, help="the tree to publish to")
     parser.add_argument("names", nargs="*", help="stems of notebooks, such as 04_variational_autoencoders")
     arguments = parser.parse_args()
+    arguments.root = arguments.root.resolve()  # notebooks run in a folder of their own
     ready = arguments.root / "_build/ready"
     publish(ready, arguments.root)  # what an earlier call had finished and not moved yet
     notebooks = sorted((arguments.root / "notebooks").glob("*.ipynb"))

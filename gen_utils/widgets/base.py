@@ -51,9 +51,7 @@ class GraphWidget(anywidget.AnyWidget):
         Raises:
             ValueError: the widget has no graph of that name.
         """
-        if graph not in self._graphs:
-            raise ValueError(f"expected one of the graphs {sorted(self._graphs)}, got {graph!r}")
-        return self._graphs[graph].run(**inputs)
+        return self._graph(graph).run(**inputs)
 
     def poster(self) -> Figure:
         """Draw the widget as it first appears, for readers that run neither kernel nor JavaScript."""
@@ -66,12 +64,19 @@ class GraphWidget(anywidget.AnyWidget):
         plt.close(figure)
         display(self)
 
+    def _graph(self, name: str) -> Graph:
+        if name not in self._graphs:
+            raise ValueError(f"expected one of the graphs {sorted(self._graphs)}, got {name!r}")
+        return self._graphs[name]
+
     def _answer(self, _: object, question: dict[str, Any], buffers: list[memoryview]) -> None:
         # Whatever goes wrong travels back as text: an exception here would only reach the kernel's log.
         try:
             if question["ask"] == "bytes":
-                self.send({"id": question["id"]}, [self._graphs[question["graph"]].read()])
+                self.send({"id": question["id"]}, [self._graph(question["graph"]).read()])
                 return
+            if question["ask"] != "run":
+                raise ValueError(f'expected a question for "bytes" or "run", got {question["ask"]!r}')
             inputs = {
                 given["name"]: np.frombuffer(data, np.float32).reshape(given["dims"])
                 for given, data in zip(question["inputs"], buffers, strict=True)
@@ -80,7 +85,7 @@ class GraphWidget(anywidget.AnyWidget):
             outputs = [{"name": name, "dims": list(value.shape)} for name, value in found.items()]
             self.send({"id": question["id"], "outputs": outputs}, [value.tobytes() for value in found.values()])
         except Exception as error:
-            self.send({"id": question["id"], "error": str(error)})
+            self.send({"id": question.get("id"), "error": f"{type(error).__name__}: {error}"})
 
 
 def esm(name: str) -> str:

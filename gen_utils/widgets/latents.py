@@ -40,7 +40,7 @@ class LatentSliders(GraphWidget):
     def poster(self) -> Figure:
         """Draw the decoded picture of the current z beside the rate of every unit."""
         x = self.run("decoder", z=np.array([self.z], dtype=np.float32))["x"]
-        figure, (left, right) = plots.figure(columns=2, height=2.6, width_ratios=[1, 1.6])
+        figure, (left, right) = plots.figure(columns=2, height=1.9, width_ratios=[1, 1.6])
         plots.show_images(left, x)
         order = np.argsort(self.rates)[::-1]
         right.bar(range(len(order)), np.array(self.rates)[order], color=COLOUR)
@@ -57,7 +57,7 @@ class LatentPlane(GraphWidget):
         labels: their classes, `(N,)`, whole numbers 0…9.
 
     Raises:
-        ValueError: shapes that do not fit.
+        ValueError: shapes that do not fit, codes that are not finite, labels other than 0…9.
     """
 
     _esm = esm("latent_plane.js")
@@ -72,12 +72,14 @@ class LatentPlane(GraphWidget):
         codes, labels = np.asarray(codes, dtype=float), np.asarray(labels)
         if codes.ndim != 2 or codes.shape[1] != 2 or labels.shape != codes.shape[:1]:
             raise ValueError(f"expected codes (N, 2) and labels (N,), got {codes.shape} and {labels.shape}")
+        if not np.isfinite(codes).all() or not np.isin(labels, range(10)).all() or labels.dtype.kind not in "iu":
+            raise ValueError(f"expected finite codes and whole labels 0…9, got {codes} and {labels}")
         super().__init__({"decoder": decoder}, codes=codes.round(2).tolist(), labels=labels.tolist())
 
     def poster(self) -> Figure:
         """Draw the plane with its codes, and the picture that its point decodes to."""
         x = self.run("decoder", z=np.array([[self.x, self.y]], dtype=np.float32))["x"]
-        figure, (left, right) = plots.figure(columns=2, height=3.6, width_ratios=[1.4, 1])
+        figure, (left, right) = plots.figure(columns=2, height=2.7, width_ratios=[1.4, 1])
         plots.label_scatter(left, np.array(self.codes), np.array(self.labels))
         left.plot(self.x, self.y, "o", ms=12, mfc="none", mec=COLOUR, mew=3)
         left.set(xlim=(-self.limit, self.limit), ylim=(-self.limit, self.limit), aspect="equal")

@@ -240,7 +240,8 @@ function plane({ label, limit, step, colour, draw, onmove }) {
     point[1] = y;
     repaint();
   };
-  const clamp = (v) => Math.max(-limit, Math.min(limit, v));
+  // To the two digits that the sliders show, so that what is shown is what was decoded.
+  const clamp = (v) => Math.round(100 * Math.max(-limit, Math.min(limit, v))) / 100;
   const move = (x, y) => {
     set(clamp(x), clamp(y));
     onmove(...point);
@@ -276,6 +277,8 @@ function onThemeChange(repaint) {
 function comeAlive({ model, el, build }) {
   const status = h("p", { class: "gu-status", role: "status" }, "Loading the model into this page…");
   el.classList.add("gu-widget");
+  // JupyterLab would take the arrow keys, and D D deletes a cell, wherever the focus is: it spares what says so itself.
+  el.addEventListener("focusin", ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true"));
   el.style.setProperty("--gu-accent", model.get("colours").latent);
   el.append(status);
   const start = async () => {

@@ -1,0 +1,98 @@
+"""The site, built afresh and served on localhost, and a browser that remembers whatever goes wrong in its pages."""
+
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+# html-manager's JSON checker complains of html-manager's own schema.
+HARMLESS = "strict mode: use allowUnionTypes to allow union type keyword"
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """Folder of the site, built as `make book` builds it."""
+    if not (ROOT / "book/_static/vendor/installed").exists():
+        subprocess.run(["make", "book/_static/vendor/installed"], cwd=ROOT, check=True)
+    folder = tmp_path_factory.mktemp("book")
+    program = Path(sys.executable).with_name("jupyter-book")
+    options = ["--path-output", folder, "--all", "-W", "-n", "--keep-going", "--quiet"]
+    built = subprocess.run([program, "build", ".", *options], cwd=ROOT, capture_output=True, text=True)
+    assert built.returncode == 0, built.stdout + built.stderr
+    return folder / "_build/html"
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def address(site):
+    """Origin that the site is served from."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+# Of the module, not the session: while Playwright runs, its event loop is this thread's, and others need their own.
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, or a skip that says how to get it; with CI set its absence is a failure."""
+    name = os.environ.get("CHROMIUM", "chromium")
+    path = shutil.which(name)
+    if path is None:
+        stop = pytest.fail if os.environ.get("CI") else pytest.skip
+        stop(f"{name} not found: install Chromium (apt install chromium), or give its path in the variable CHROMIUM")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--disable-gpu"])
+        yield chromium
+        chromium.close()
+
+
+@contextmanager
+def watched(browser, origin, troubles=None, **options):
+    """A page of its own context. Trouble in it fails the test, unless the test takes a list of it to judge itself."""
+    found = [] if troubles is None else troubles
+
+    def console(message):
+        if message.type in ("error", "warning") and HARMLESS not in message.text:
+            found.append(f"console {message.type}: {message.text}")
+
+    def request(request):
+        if not request.url.startswith((f"{origin}/", "data:", "blob:")):
+            found.append(f"another origin: {request.url}")
+
+    context = browser.new_context(base_url=origin, **options)
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    page.on("console", console)
+    page.on("pageerror", lambda error: found.append(f"uncaught: {error}"))
+    page.on("request", request)
+    page.on(
+        "requestfailed", lambda request: found.append(f"failed: {request.url.partition('?')[0]} {request.failure}")
+    )
+    page.on("response", lambda response: response.status < 400 or found.append(f"{response.status}: {response.url}"))
+    try:
+        yield page
+        if troubles is None:
+            assert found == []
+    finally:
+        context.close()
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Function that opens a blank watched page; `page.goto("/path")` then goes to the site."""
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(watched(browser, address, **options))

@@ -1,0 +1,142 @@
+"""The benchmark: its runner works from end to end, its judge is right, its committed results say what they are."""
+
+import importlib.util
+import json
+import math
+import re
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+import torch
+
+from gen_utils.likelihoods import bernoulli_log_prob
+from gen_utils.vae import VAE
+
+ROOT = Path(__file__).resolve().parent.parent
+PEERS_PYTHON = ROOT / "_build/benchmark/bin/python"
+spec = importlib.util.spec_from_file_location("benchmarks_vae", ROOT / "benchmarks/vae.py")
+benchmark = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(benchmark)
+
+
+def run(*arguments, python=sys.executable, module=("-m", "benchmarks.run")):
+    return subprocess.run([python, *module, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True)
+
+
+def check(report):
+    """What every report must say, whether made a minute or a year ago."""
+    assert date.fromisoformat(report["date"])
+    assert report["machine"].keys() == {"cpu", "cores", "threads", "gpu", "load_before"}
+    assert report["machine"]["cpu"]
+    assert {"python", "torch", "numpy"} <= report["versions"].keys()
+    assert re.fullmatch("[0-9a-f]{64}", report["code"]["sha256"])
+    assert f"gen_utils/{report['benchmark']}.py" in report["code"]["files"]
+    for row in report["rows"]:
+        numbers = {name: value for name, value in row.items() if name != "model"}
+        assert numbers.keys() == {"seconds", "images_per_second", "parameters", "elbo", "bound", "standard_error"}
+        assert all(math.isfinite(value) for value in numbers.values()), row
+        assert numbers["elbo"] <= numbers["bound"] < 0
+        assert min(numbers["seconds"], numbers["images_per_second"], numbers["standard_error"]) > 0
+    bounds = [row["bound"] for row in report["rows"]]
+    assert bounds == sorted(bounds, reverse=True)
+
+
+def test_runs_from_end_to_end(tmp_path):
+    done = run("--budget", 0.5, "--quick", "--without-peers", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "vae.json").read_text())
+    check(report)
+    assert [row["model"] for row in report["rows"]] == ["gen_utils"]
+    assert (report["budget_seconds"], report["test_images"]) == (0.5, 200)
+    row = report["rows"][0]
+    assert row["parameters"] == sum(p.numel() for p in VAE(latent_dim=benchmark.LATENT_DIM).parameters())
+    assert f"{row['bound']:.2f} ± {row['standard_error']:.2f}" in done.stdout
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pythae") is not None, reason="pythae is installed here")
+def test_peers_are_never_left_out_silently(tmp_path):
+    done = run("--out", tmp_path)
+    assert done.returncode != 0
+    assert "pythae" in done.stderr
+    assert "make benchmark" in done.stderr
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("budget", ["0", "nan"])
+def test_refuses_a_budget_that_is_no_time(budget, tmp_path):
+    done = run(f"--budget={budget}", "--without-peers", "--out", tmp_path)
+    assert done.returncode == 2
+    assert "--budget" in done.stderr
+
+
+class Flat(torch.nn.Module):
+    """A model whose decoder ignores z: its posterior is its prior, and every bound is log p(x) itself."""
+
+    def encode(self, x):
+        return torch.zeros(len(x), 3), torch.ones(len(x), 3)
+
+    def decode(self, z):
+        return torch.linspace(-2, 2, 4).expand(len(z), 4)
+
+
+def test_judge_is_exact_where_the_bound_is():
+    x = torch.rand(2500, 4).round()
+    truth = bernoulli_log_prob(x, torch.linspace(-2, 2, 4).expand_as(x)).double()
+    found = benchmark.judge(Flat(), x)
+    expected = {"elbo": truth.mean(), "bound": truth.mean(), "standard_error": truth.std() / 50}
+    assert found == pytest.approx({name: value.item() for name, value in expected.items()}, abs=1e-4)
+
+
+def test_judge_sees_our_model_as_it_sees_itself():
+    model, x = VAE(latent_dim=2), torch.rand(7, 1, 28, 28).round()
+    ours = model.log_weights(x, 5, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(benchmark.log_weights(model, x, 5, torch.Generator().manual_seed(0)), ours)
+
+
+@pytest.mark.skipif(not (ROOT / "_build/benchmark/installed").exists(), reason="`make benchmark` has not run here")
+def test_judge_agrees_with_the_peer_about_the_peer():
+    """Pythae has an estimator of its own, which shares no line with ours."""
+    script = """
+import torch
+from benchmarks import pythae_vae, vae
+x = torch.rand(256, 1, 28, 28, generator=torch.Generator().manual_seed(0)).round()
+model, seconds, seen = pythae_vae.train(x, latent_dim=2, budget=0.5, lr=1e-3)
+z = torch.randn(9, 2)
+with torch.no_grad():
+    torch.testing.assert_close(model.decode(z).sigmoid(), model.model.decoder(z)["reconstruction"])
+    theirs = model.model.get_nll(x[:20], n_samples=500)
+found = vae.judge(model, x[:20])
+assert seconds >= 0.5 and seen > 0
+assert abs(found["bound"] - theirs) < 0.2, (found, theirs)
+"""
+    done = run(script, python=PEERS_PYTHON, module=["-c"])
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["vae"])
+def test_committed_results_say_what_they_are(name):
+    path = ROOT / f"benchmarks/results/{name}.json"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not there yet: `make benchmark` writes it")
+    report = json.loads(path.read_text())
+    check(report)
+    assert report["benchmark"] == name
+    assert report["test_images"] == 10_000
+    assert {"gen_utils", *benchmark.PEERS} <= {row["model"] for row in report["rows"]}
+    assert set(benchmark.PEERS) <= report["versions"].keys()
+    seconds = [row["seconds"] for row in report["rows"]]
+    assert max(seconds) <= 1.03 * min(seconds), "equal wall time"
+
+
+def test_pins_are_exact_and_agree_with_the_books():
+    def pins(path):
+        lines = [line.partition("#")[0].strip() for line in (ROOT / path).read_text().splitlines()]
+        return dict(line.split("==") for line in lines if line)
+
+    book, peers = pins("requirements.txt"), pins("benchmarks/requirements.txt")
+    assert {"torch", "numpy", *benchmark.PEERS} <= peers.keys()
+    assert not book.keys() & set(benchmark.PEERS), "the peers stay out of the book's environment"
+    assert {name: peers[name] for name in peers if name in book} == {n: book[n] for n in book if n in peers}

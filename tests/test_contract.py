@@ -1,0 +1,402 @@
+"""One contract for every model: what it offers, it keeps, and what it cannot take, it refuses in words."""
+
+import json
+import math
+import re
+from hashlib import sha256
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gen_utils import data, export, metrics, nets, pretrained
+from gen_utils.base import GenerativeModel
+from gen_utils.train import train_steps
+from gen_utils.vae import VAE
+
+# Add a model here, small enough to run in milliseconds, and all below holds for it too.
+MODELS = {
+    "vae-2": lambda: VAE(latent_dim=2, hidden_dims=(16,), event_shape=(1, 6, 5)),
+    "vae-20": lambda: VAE(latent_dim=20, hidden_dims=(24, 12), event_shape=(1, 28, 28)),
+    "vae-no-hidden": lambda: VAE(latent_dim=3, hidden_dims=(), event_shape=(7,)),
+}
+every_model = pytest.mark.parametrize("name", MODELS)
+hard = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Models this small run ten times faster on one thread than on two."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def output_folder(tmp_path, monkeypatch):
+    """Notebooks' output in a folder of each test's own, where shipped weights are looked for too."""
+    monkeypatch.setenv(export.STAGING, str(tmp_path))
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "weights")
+    export.output_folder.cache_clear()
+    yield tmp_path
+    export.output_folder.cache_clear()
+
+
+def build(name, seed=0):
+    torch.manual_seed(seed)
+    return MODELS[name]()
+
+
+def examples(model, n=5):
+    """Random examples inside the model's support."""
+    x = torch.rand(n, *model.event_shape, generator=torch.Generator().manual_seed(n))
+    return x.round() if model.support == (0.0, 1.0) else x
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@every_model
+@pytest.mark.parametrize("n", [1, 5])
+def test_shapes_and_finite_numbers_of_everything_offered(name, n):
+    model = build(name)
+    assert isinstance(model, GenerativeModel)
+    x = model.sample(n, generator=seeded())  # before any forward: no shape is learnt from a first call
+    assert x.shape == (n, *model.event_shape)
+    assert not x.requires_grad
+    assert ((x >= model.support[0]) & (x <= model.support[1])).all()
+    values = [x, *model.loss(examples(model, n), generator=seeded()).values()]
+    for method in ("log_prob", "elbo"):
+        if hasattr(model, method):
+            values.append(getattr(model, method)(examples(model, n)))
+    assert all(value.shape == (n,) for value in values[1:])
+    assert all(value.isfinite().all() for value in values)
+
+
+@every_model
+def test_the_loss_reaches_every_parameter(name):
+    model = build(name)
+    model.loss(examples(model), generator=seeded())["loss"].mean().backward()
+    silent = {key for key, p in model.named_parameters() if p.grad is None or not p.grad.any()}
+    assert silent == set()
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
+@every_model
+def test_the_gradient_is_the_slope_of_the_loss(name):
+    model = build(name).double()
+    x, direction = examples(model).double(), [torch.randn_like(p) for p in model.parameters()]
+
+    def loss():
+        # The sum, for its size: with the same noise it is a plain function of the weights.
+        return model.loss(x, generator=seeded())["loss"].sum()
+
+    loss().backward()
+    slope = sum((p.grad * d).sum() for p, d in zip(model.parameters(), direction, strict=True)).item()
+    ends = []
+    for step in (1e-5, -2e-5):
+        with torch.no_grad():
+            for p, d in zip(model.parameters(), direction, strict=True):
+                p.add_(step * d)
+            ends.append(loss().item())
+    assert math.isclose(slope, (ends[0] - ends[1]) / 2e-5, rel_tol=1e-4)
+
+
+@every_model
+def test_the_loss_is_the_sum_of_its_named_parts(name):
+    model = build(name)
+    parts = model.loss(examples(model), generator=seeded())
+    total = parts.pop("loss")
+    if parts:
+        torch.testing.assert_close(total, sum(parts.values()))
+
+
+@every_model
+def test_forward_is_loss_and_elbo_its_negative(name):
+    model = build(name)
+    x = examples(model)
+    loss, forward = model.loss(x, generator=seeded()), model(x, generator=seeded())
+    assert loss.keys() == forward.keys()
+    assert all(torch.equal(loss[part], forward[part]) for part in loss)
+    if hasattr(model, "elbo"):
+        elbo = model.elbo(x, generator=seeded())
+        assert torch.equal(elbo, -loss["loss"])
+        assert not elbo.requires_grad
+
+
+@every_model
+def test_the_generator_fixes_every_bit_and_another_seed_changes_them(name):
+    model = build(name)
+    x = examples(model)
+    for draw in (
+        lambda generator: model.sample(4, generator=generator),
+        lambda generator: model.loss(x, generator=generator)["loss"],
+    ):
+        torch.manual_seed(0)
+        first = draw(seeded(0))
+        torch.manual_seed(1)  # nothing may come from the global generator
+        assert torch.equal(first, draw(seeded(0)))
+        assert not torch.equal(first, draw(seeded(1)))
+
+
+@every_model
+def test_each_example_has_a_loss_of_its_own(name):
+    model = build(name)
+    x = examples(model)
+    x.requires_grad_()
+    model.loss(x, generator=seeded())["loss"][2].backward()
+    touched = x.grad.flatten(1).any(1)
+    assert touched.tolist() == [False, False, True, False, False]
+
+
+def ship(model, name):
+    """Save a model, and publish its digest as `make execute` does."""
+    pretrained.save(model, name)
+    file = pretrained.FOLDER / f"{name}.safetensors"
+    digests = {file.name: sha256(file.read_bytes()).hexdigest()}
+    (pretrained.FOLDER / "digests.json").write_text(json.dumps(digests))
+    return file
+
+
+@every_model
+def test_saved_weights_come_back_bit_for_bit(name):
+    model = build(name)
+    export.round_to_half(model)
+    ship(model, "some")
+    other = build(name, seed=1)
+    assert any(not torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
+    loaded = pretrained.load(other, "some")
+    assert loaded is other
+    assert not loaded.training
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, loaded.state_dict()[key])
+        assert value.dtype == loaded.state_dict()[key].dtype
+    assert torch.equal(model.sample(3, generator=seeded()), loaded.sample(3, generator=seeded()))
+
+
+@every_model
+def test_weights_are_saved_as_the_nearest_half_precision_numbers(name):
+    model = build(name)
+    ship(model, "some")
+    loaded = pretrained.load(build(name, seed=1), "some")
+    for mine, theirs in zip(model.parameters(), loaded.parameters(), strict=True):
+        assert torch.equal(mine.half().float(), theirs)
+        assert not torch.equal(mine, theirs)
+
+
+@every_model
+def test_damaged_weights_are_refused(name):
+    model = build(name)
+    file = ship(model, "some")
+    content = bytearray(file.read_bytes())
+    expected = sha256(content).hexdigest()
+    content[-1] ^= 1
+    file.write_bytes(content)
+    before = [p.clone() for p in model.parameters()]
+    with pytest.raises(ValueError, match="is damaged") as refusal:
+        pretrained.load(model, "some")
+    for told in (str(file), expected, sha256(content).hexdigest(), "reinstall", "git checkout"):
+        assert told in str(refusal.value)
+    assert all(torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True))
+
+
+def test_weights_of_another_architecture_are_refused():
+    ship(VAE(2, (16,), (1, 6, 5)), "some")
+    for other in (VAE(3, (16,), (1, 6, 5)), VAE(2, (16, 16), (1, 6, 5))):
+        with pytest.raises(ValueError, match="some: weights of another architecture"):
+            pretrained.load(other, "some")
+
+
+def test_unknown_weights_are_refused_and_the_known_ones_named():
+    model = VAE(2, (4,), (3,))
+    ship(model, "some")
+    for name in ("other", "", "some.safetensors", "../some"):
+        with pytest.raises(ValueError, match=re.escape(f"expected the name of shipped weights (some), got {name!r}")):
+            pretrained.load(model, name)
+
+
+def test_the_shipped_weights_are_whole(monkeypatch):
+    monkeypatch.undo()  # the true folder
+    digests = json.loads((pretrained.FOLDER / "digests.json").read_text())
+    assert digests
+    assert {path.name for path in pretrained.FOLDER.glob("*.safetensors")} == set(digests)
+    for file, digest in digests.items():
+        content = (pretrained.FOLDER / file).read_bytes()
+        assert sha256(content).hexdigest() == digest
+        assert len(content) < 5_000_000
+
+
+# What a public door refuses. A message must say what was expected and what came.
+
+
+def refused(error, came, call):
+    with pytest.raises(error) as refusal:
+        call()
+    assert type(refusal.value) in (TypeError, ValueError)
+    assert "expected" in str(refusal.value)
+    assert "got " in str(refusal.value)
+    assert came in str(refusal.value)
+
+
+def takers(model):
+    """Every method that takes a batch of examples."""
+    names = [name for name in ("loss", "forward", "log_prob", "elbo", "encode") if hasattr(model, name)]
+    calls = {name: getattr(model, name) for name in names}
+    calls["train_steps"] = lambda x: train_steps(model, x, steps=1, batch_size=1)
+    if isinstance(model, VAE):
+        calls["log_weights"] = lambda x: model.log_weights(x, 2)
+        calls["log_likelihood_table"] = lambda x: model.log_likelihood_table(x, torch.zeros(1, model.latent_dim))
+        if model.latent_dim == 2:
+            calls["grid_log_joint"] = lambda x: metrics.grid_log_joint(model, x, 3)
+    return calls
+
+
+@every_model
+@hard
+@given(shape=st.lists(st.integers(0, 8), max_size=5).map(tuple))
+def test_wrong_shapes_are_refused(name, shape):
+    model = build(name)
+    if shape[1:] == model.event_shape and shape[0] > 0:
+        shape = (0, *model.event_shape)
+    for call in takers(model).values():
+        refused(ValueError, f"shape {shape}", lambda call=call: call(torch.zeros(shape)))
+
+
+@every_model
+def test_a_single_image_without_batch_axis_and_an_empty_batch_are_refused(name):
+    model = build(name)
+    for shape in (
+        model.event_shape,
+        (0, *model.event_shape),
+        (2, *model.event_shape[:-1], model.event_shape[-1] + 1),
+    ):
+        for call in takers(model).values():
+            refused(ValueError, f"shape {shape}", lambda call=call, shape=shape: call(torch.zeros(shape)))
+
+
+@every_model
+@hard
+@given(
+    bad=st.sampled_from([math.nan, math.inf, -math.inf])
+    | st.floats(1, 2.0**99, exclude_min=True, width=32)
+    | st.floats(-(2.0**99), 0, exclude_max=True, width=32),
+    place=st.integers(0, 10**6),
+)
+def test_values_that_are_not_finite_or_out_of_range_are_refused(name, bad, place):
+    model = build(name)
+    if math.isfinite(bad) and model.support == (-math.inf, math.inf):
+        return
+    x = examples(model)
+    x.view(-1)[place % x.numel()] = bad
+    came = "NaN" if math.isnan(bad) else "infinity" if math.isinf(bad) else f"{bad:.8g}"
+    assert came not in ("0", "1")  # else the message would contradict itself
+    for call in takers(model).values():
+        refused(ValueError, came, lambda call=call: call(x))
+
+
+@every_model
+@hard
+@given(
+    dtype=st.sampled_from(
+        [
+            torch.float64,
+            torch.float16,
+            torch.bfloat16,
+            torch.uint8,
+            torch.int32,
+            torch.int64,
+            torch.bool,
+            torch.complex64,
+        ]
+    )
+)
+def test_other_kinds_of_numbers_are_refused(name, dtype):
+    model = build(name)
+    x = examples(model).to(dtype)
+    for call in takers(model).values():
+        refused(TypeError, str(dtype), lambda call=call: call(x))
+
+
+@every_model
+@pytest.mark.parametrize("kind", ["ndarray", "list", "NoneType"])
+def test_what_is_not_a_tensor_is_refused(name, kind):
+    model = build(name)
+    x = {"ndarray": examples(model).numpy(), "list": examples(model).tolist(), "NoneType": None}[kind]
+    for call in takers(model).values():
+        refused(TypeError, kind, lambda call=call: call(x))
+
+
+not_positive = st.integers(max_value=0)
+not_integer = st.one_of(st.floats(), st.text(max_size=3), st.none(), st.booleans(), st.just([3]))
+
+
+@every_model
+@hard
+@given(size=not_positive | not_integer)
+def test_sizes_that_are_no_positive_integer_are_refused(name, size):
+    model = build(name)
+    x = examples(model)
+    error = ValueError if type(size) is int else TypeError
+    calls = {
+        "n": lambda: model.sample(size),
+        "steps": lambda: train_steps(model, x, steps=size, batch_size=1),
+        "batch_size": lambda: train_steps(model, x, steps=1, batch_size=size),
+        "k": lambda: metrics.importance_weighted_bound(torch.zeros(4, 2), size),
+    }
+    if isinstance(model, VAE):
+        calls |= {
+            "k ": lambda: model.log_weights(x, size),
+            "latent_dim": lambda: VAE(latent_dim=size),
+            "sizes": lambda: VAE(hidden_dims=(8, size)),
+            "event_shape": lambda: VAE(event_shape=(1, size, 4)),
+            "sizes ": lambda: nets.mlp([3, size]),
+        }
+        if model.latent_dim == 2:
+            calls["points"] = lambda: metrics.grid_log_joint(model, x, size)
+    for what, call in calls.items():
+        refused(error, f"{what.strip()}: expected a positive integer, got {size!r}", call)
+
+
+@pytest.mark.parametrize("sizes", [[], [3]])
+def test_a_network_needs_an_input_and_an_output(sizes):
+    refused(ValueError, str(sizes), lambda: nets.mlp(sizes))
+
+
+@hard
+@given(shape=st.lists(st.integers(0, 4), max_size=3).map(tuple))
+def test_latents_of_another_shape_are_refused(shape):
+    model = VAE(5, (4,), (3,))
+    refused(ValueError, f"shape {shape}", lambda: model.decode(torch.zeros(shape)))
+    refused(ValueError, f"shape {shape}", lambda: model.log_likelihood_table(torch.zeros(1, 3), torch.zeros(shape)))
+
+
+@pytest.mark.parametrize(
+    ("z", "error", "came"),
+    [
+        (torch.full((1, 5), torch.nan), ValueError, "NaN"),
+        (torch.full((1, 5), -torch.inf), ValueError, "infinity"),
+        (torch.zeros(1, 5).double(), TypeError, "torch.float64"),
+        (torch.zeros(1, 5).long(), TypeError, "torch.int64"),
+        ([[0.0] * 5], TypeError, "list"),
+    ],
+)
+def test_latents_of_other_numbers_are_refused(z, error, came):
+    refused(error, came, lambda: VAE(5, (4,), (3,)).decode(z))
+
+
+@every_model
+def test_a_model_in_double_precision_takes_doubles(name):
+    model = build(name).double()
+    x = examples(model)
+    refused(TypeError, "torch.float32", lambda: model.loss(x))
+    loss = model.loss(x.double(), generator=seeded())["loss"]
+    assert loss.dtype == torch.float64
+    torch.testing.assert_close(loss, build(name).loss(x, generator=seeded())["loss"].double(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["x", "Mnist", ""])
+def test_unknown_data_are_refused(name):
+    refused(ValueError, repr(name), lambda: data.load(name))

@@ -1,0 +1,152 @@
+"""The notebooks' habits: what a reader, `pytest --nbval` and the published page rely on."""
+
+import ast
+import copy
+import importlib.util
+import re
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+spec = importlib.util.spec_from_file_location("refresh_widgets", ROOT / "tools/refresh_widgets.py")
+refresh_widgets = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(refresh_widgets)
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+MAX_LINES = 25
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def shows(cell, kind):
+    return any(kind in output.get("data", {}) for output in cell.outputs)
+
+
+def asserts(cell):
+    """Whether a cell can fail: an assert statement or one of torch.testing's."""
+    tree = ast.parse(re.sub(r"^(\s*)%.*", r"\1pass", cell.source, flags=re.MULTILINE))
+    return any(
+        isinstance(node, ast.Assert) or (isinstance(node, ast.Attribute) and node.attr == "assert_close")
+        for node in ast.walk(tree)
+    )
+
+
+def complaints(notebook):
+    """Everything that breaks a habit, as lines of text."""
+    cells = code_cells(notebook)
+    found = []
+    for number, cell in enumerate(cells, 1):
+        lines = cell.source.splitlines()
+        if cell.execution_count != number:
+            found.append(f"cell {number}: executed as {cell.execution_count}: run `make execute`")
+        if not lines:
+            found.append(f"cell {number}: empty")
+        if len(lines) > MAX_LINES and "hide-input" not in tags(cell):
+            found.append(f"cell {number}: {len(lines)} lines, at most {MAX_LINES}")
+        if any(output.output_type == "error" or output.get("name") == "stderr" for output in cell.outputs):
+            found.append(f"cell {number}: an error or a warning is stored")
+        alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+        if shows(cell, "image/png"):
+            if len(alt) < 40:
+                found.append(f"cell {number}: a figure without alternative text")
+            if re.match(r"(?i)(a |the )?(figure|plot|image|picture|chart)\b", alt):
+                found.append(f"cell {number}: alternative text that says that it is a figure, not what it shows")
+        if shows(cell, VIEW) and not (shows(cell, "image/png") and "widget" in tags(cell)):
+            found.append(f"cell {number}: a widget without poster or tag")
+        if "nbval-ignore-output" in tags(cell) and not (number < len(cells) and asserts(cells[number])):
+            found.append(f"cell {number}: output ignored and the next code cell asserts nothing")
+        if "nbval-skip" in tags(cell):
+            found.append(f"cell {number}: skipped")
+        if re.search(r"0x[0-9a-f]{6}|/tmp/|/home/|PosixPath", str(cell.outputs)):
+            found.append(f"cell {number}: an address or a path in its output")
+    return found
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def notebook(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def test_habits_are_kept(notebook):
+    assert complaints(notebook) == []
+
+
+def test_a_notebook_is_lean_and_knows_its_cost(notebook):
+    assert len(nbformat.writes(notebook)) < 1_000_000
+    assert notebook.metadata.cost.seconds > 0
+    assert set(notebook.metadata.profiles) == {"full"}
+
+
+def test_stored_widgets_have_the_package_s_javascript(notebook):
+    stored = copy.deepcopy(notebook)
+    refresh_widgets.refresh(notebook)
+    assert notebook == stored, "run `make widgets`"
+
+
+def test_set_up_comes_first_and_parameters_second(notebook):
+    first, second = code_cells(notebook)[:2]
+    assert "google.colab" in first.source
+    assert "parameters" in tags(second)
+    names = {target.id for node in ast.parse(second.source).body for target in node.targets}
+    assert names >= {"SEED", "DATASET"}
+    # What the full profile changes must be a parameter, or papermill would set a name that nobody reads.
+    assert set(notebook.metadata.profiles.full) <= names
+
+
+def test_a_chapter_begins_with_its_title_and_a_question(notebook):
+    opening = notebook.cells[0].source
+    assert opening.startswith("# ")
+    assert "?" in opening
+
+
+def test_every_citation_is_in_the_bibliography(notebook):
+    known = set(re.findall(r"@\w+\{([^,]+),", (ROOT / "book/references.bib").read_text()))
+    cited = set(re.findall(r"\{cite[:\w]*\}`([^`]+)`", "\n".join(cell.source for cell in notebook.cells)))
+    assert cited
+    assert {key.strip() for keys in cited for key in keys.split(",")} <= known
+
+
+@pytest.mark.parametrize(
+    ("broken", "complaint"),
+    [
+        ({"metadata": {"tags": ["nbval-ignore-output"]}}, "asserts nothing"),
+        ({"source": "x = 1\n" * 26}, "26 lines"),
+        (
+            {"outputs": [nbformat.v4.new_output("display_data", {"image/png": "", "text/plain": ""})]},
+            "alternative text",
+        ),
+        ({"outputs": [nbformat.v4.new_output("stream", name="stderr", text="careful")]}, "warning"),
+        ({"outputs": [nbformat.v4.new_output("stream", text="<object at 0x7f00aa11>")]}, "address"),
+        ({"outputs": [nbformat.v4.new_output("display_data", {VIEW: {}})]}, "widget without"),
+        ({"execution_count": 3}, "executed as 3"),
+        ({"source": ""}, "empty"),
+        ({"metadata": {"tags": ["nbval-skip"]}}, "skipped"),
+    ],
+)
+def test_a_broken_habit_is_found(broken, complaint):
+    fields = {"source": "x = 1", "execution_count": 1} | broken
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(**fields)])
+    assert complaint in "\n".join(complaints(notebook))
+
+
+def test_every_notebook_is_in_the_table_of_contents():
+    toc = (ROOT / "_toc.yml").read_text()
+    assert NOTEBOOKS
+    assert [path.stem for path in NOTEBOOKS if f"notebooks/{path.stem}" not in toc] == []
+
+
+def test_the_version_is_the_same_everywhere():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f'__version__ = "{version}"' in (ROOT / "gen_utils/__init__.py").read_text()
+    assert re.search(rf"^version: \"?{re.escape(version)}\"?$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    assert re.search(rf"^## .*{re.escape(version)}", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)

@@ -1,0 +1,255 @@
+"""A widget carries names and digests, never weights; its kernel half answers what runtime.js asks."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from matplotlib.colors import to_rgb
+
+from gen_utils import export, plots, widgets
+from gen_utils.vae import VAE
+from gen_utils.widgets import base
+
+ROOT = Path(__file__).resolve().parent.parent
+mpl.use("agg")
+
+
+@pytest.fixture(scope="module")
+def decoders(tmp_path_factory):
+    """Two decoders as graphs, by their latent size, and the models they came from."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(export.STAGING, str(tmp_path_factory.mktemp("output")))
+        export.output_folder.cache_clear()
+        made = {}
+        for K in (2, 20):
+            torch.manual_seed(K)
+            model = VAE(latent_dim=K, hidden_dims=(32,)).requires_grad_(False)
+            export.round_to_half(model)
+            function = lambda z, model=model: model.decode(z).sigmoid()  # noqa: E731
+            made[K] = export.export(function, {"z": torch.zeros(1, K)}, ["x"], f"00_decoder_{K}"), function
+        yield made
+    export.output_folder.cache_clear()
+
+
+RATES = np.linspace(0, 3, 20)
+CODES, LABELS = np.random.default_rng(0).normal(size=(1000, 2)), np.arange(1000) % 10
+
+
+def make_sliders(graph):
+    return widgets.LatentSliders(graph, RATES)
+
+
+def make_plane(graph):
+    return widgets.LatentPlane(graph, CODES, LABELS)
+
+
+@pytest.fixture
+def sliders(decoders):
+    return make_sliders(decoders[20][0])
+
+
+@pytest.fixture
+def plane(decoders):
+    return make_plane(decoders[2][0])
+
+
+@pytest.fixture(params=["sliders", "plane"])
+def widget(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_the_state_holds_a_name_and_a_digest_and_no_weights(widget):
+    graph = widget._graphs["decoder"]
+    state = widget.get_state()
+    assert state["graphs"] == {"decoder": {"file": graph.path.name, "sha256": graph.sha256}}
+    assert len(json.dumps(state, allow_nan=False)) < 100_000
+    # Made from a file that isn't there, so with no way to its weights, it has the same state.
+    make = make_sliders if isinstance(widget, widgets.LatentSliders) else make_plane
+    blind = make(export.Graph(Path("absent", graph.path.name), graph.sha256, 0.0)).get_state()
+    assert blind | {"layout": state["layout"]} == state
+
+
+def test_the_state_holds_what_the_widget_was_given(sliders, plane):
+    assert sliders.get_state("rates")["rates"] == pytest.approx(RATES, abs=1e-4)
+    assert sliders.get_state("z")["z"] == [0.0] * 20
+    state = plane.get_state()
+    np.testing.assert_allclose(state["codes"], CODES, atol=0.0051)
+    assert state["labels"] == LABELS.tolist()
+    assert len(state["palette"]) == 10
+    assert state["colours"] == plots.COLOURS
+
+
+def test_the_repr_is_the_same_every_time(sliders, plane, decoders):
+    assert repr(sliders) == "LatentSliders()"
+    assert repr(plane) == repr(widgets.LatentPlane(decoders[2][0], CODES[:3], LABELS[:3])) == "LatentPlane()"
+
+
+# The kernel's half of runtime.js: a question from the page, an answer with its id.
+
+
+@pytest.fixture
+def ask(widget, monkeypatch):
+    """Send a question as the page does, and return what the widget sends back."""
+
+    def ask(question, buffers=()):
+        sent = []
+        monkeypatch.setattr(widget, "send", lambda content, buffers=None: sent.append((content, buffers)))
+        widget._handle_custom_msg(question, [memoryview(b) for b in buffers])
+        (answer,) = sent
+        json.dumps(answer[0])  # it travels as JSON
+        return answer
+
+    return ask
+
+
+def test_the_kernel_answers_with_bytes(widget, ask):
+    content, buffers = ask({"ask": "bytes", "id": "7-a", "graph": "decoder"})
+    assert content == {"id": "7-a"}
+    (weights,) = buffers
+    assert weights == widget._graphs["decoder"].path.read_bytes()
+    assert onnxruntime.InferenceSession(weights).get_inputs()[0].name == "z"
+
+
+def test_the_kernel_runs_what_the_page_cannot(widget, ask, decoders):
+    (K,) = (K for K, (graph, _) in decoders.items() if graph == widget._graphs["decoder"])
+    z = np.random.default_rng().normal(size=(1, K)).astype(np.float32)
+    question = {"ask": "run", "id": 3, "graph": "decoder", "inputs": [{"name": "z", "dims": [1, K]}]}
+    content, buffers = ask(question, [z.tobytes()])
+    assert content == {"id": 3, "outputs": [{"name": "x", "dims": [1, 1, 28, 28]}]}
+    found = np.frombuffer(buffers[0], np.float32).reshape(1, 1, 28, 28)
+    np.testing.assert_allclose(found, decoders[K][1](torch.from_numpy(z)).numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ({"ask": "bytes", "graph": "other"}, "expected one of the graphs ['decoder'], got 'other'"),
+        ({"ask": "run", "graph": "other", "inputs": []}, "expected one of the graphs ['decoder'], got 'other'"),
+        ({"ask": "run", "graph": "decoder", "inputs": []}, "expected inputs of shapes {'z': (1, "),
+        ({"ask": "run", "graph": "decoder"}, "KeyError: 'inputs'"),
+        ({"ask": "fly", "graph": "decoder"}, 'expected a question for "bytes" or "run", got \'fly\''),
+        ({"graph": "decoder"}, "KeyError: 'ask'"),
+        ({"ask": "bytes"}, "KeyError: 'graph'"),
+        ({"ask": "run", "graph": "decoder", "inputs": [{"name": "z", "dims": [1, 2]}]}, "ValueError"),
+    ],
+)
+def test_the_kernel_says_what_was_wrong_with_a_question(ask, question, told):
+    content, buffers = ask(question | {"id": "q"})
+    assert content.keys() == {"id", "error"}
+    assert content["id"] == "q"
+    assert told in content["error"]
+    assert buffers is None
+
+
+def test_the_kernel_refuses_buffers_of_another_size_and_questions_without_id(ask):
+    question = {"ask": "run", "id": 1, "graph": "decoder", "inputs": [{"name": "z", "dims": [1, 2]}]}
+    assert "cannot reshape" in ask(question, [b"\0" * 12])[0]["error"]
+    assert ask({"ask": "bytes"})[0]["id"] is None
+
+
+def test_a_changed_graph_is_not_sent(tmp_path, monkeypatch):
+    path = tmp_path / "x.onnx"
+    path.write_bytes(b"changed")
+    widget = widgets.LatentSliders(export.Graph(path, "00" * 32, 0.0), [1.0])
+    sent = []
+    monkeypatch.setattr(widget, "send", lambda content, buffers=None: sent.append((content, buffers)))
+    widget._answer(widget, {"ask": "bytes", "id": 0, "graph": "decoder"}, [])
+    ((content, buffers),) = sent
+    assert "is damaged" in content["error"]
+    assert buffers is None
+
+
+def test_run_refuses_unknown_graphs(widget):
+    with pytest.raises(ValueError, match=r"expected one of the graphs \['decoder'\], got 'encoder'"):
+        widget.run("encoder")
+
+
+# The poster that stands where neither kernel nor JavaScript runs.
+
+
+def test_the_sliders_poster_shows_the_picture_and_the_rates(sliders, decoders):
+    sliders.z = [0.5] * 20
+    figure = sliders.poster()
+    figure.canvas.draw()
+    (image,) = figure.axes[0].get_images()
+    expected = decoders[20][1](torch.full((1, 20), 0.5))[0, 0].numpy()
+    np.testing.assert_allclose(image.get_array(), expected, atol=1e-5)
+    heights = [bar.get_height() for bar in figure.axes[1].patches]
+    assert heights == pytest.approx(sorted(RATES, reverse=True), abs=1e-4)
+    plt.close(figure)
+
+
+def test_the_plane_s_poster_shows_the_point_the_codes_and_the_picture(plane, decoders):
+    plane.x, plane.y = 1.0, -0.5
+    figure = plane.poster()
+    figure.canvas.draw()
+    (image,) = figure.axes[1].get_images()
+    expected = decoders[2][1](torch.tensor([[1.0, -0.5]]))[0, 0].numpy()
+    np.testing.assert_allclose(image.get_array(), expected, atol=1e-5)
+    (point,) = figure.axes[0].lines
+    assert (list(point.get_xdata()), list(point.get_ydata())) == ([1.0], [-0.5])
+    shown = np.concatenate([scatter.get_offsets() for scatter in figure.axes[0].collections])
+    by_digit = np.concatenate([CODES[np.equal(LABELS, digit)] for digit in range(10)])
+    np.testing.assert_allclose(shown, by_digit, atol=0.0051)
+    for digit, scatter in enumerate(figure.axes[0].collections):
+        assert tuple(scatter.get_facecolor()[0][:3]) == pytest.approx(to_rgb(plane.palette[digit]))
+    plt.close(figure)
+
+
+def test_show_displays_the_poster_and_then_the_widget(widget, monkeypatch):
+    shown, before = [], plt.get_fignums()
+    monkeypatch.setattr(base, "display", shown.append)
+    widget.show()
+    assert [type(shown[0]).__name__, shown[1]] == ["Figure", widget]
+    assert plt.get_fignums() == before  # closed: no second picture at the cell's end
+
+
+# Bad input.
+
+
+@pytest.mark.parametrize(
+    "rates",
+    [[], [[1.0]], [1.0, math.nan], [math.inf], [-0.1], 3.0],
+    ids=["none", "2-d", "nan", "inf", "negative", "0-d"],
+)
+def test_sliders_refuse_bad_rates(decoders, rates):
+    with pytest.raises(ValueError, match="rates: expected one finite, non-negative number a unit, got") as refusal:
+        widgets.LatentSliders(decoders[20][0], rates)
+    assert str(rates) in str(refusal.value)
+
+
+def test_a_rate_too_few_is_noticed_before_any_reader_sees_it(decoders):
+    with pytest.raises(ValueError, match=r"expected inputs of shapes {'z': \(1, 20\)}, got {'z': \(1, 19\)}"):
+        widgets.LatentSliders(decoders[20][0], RATES[1:]).show()
+
+
+@pytest.mark.parametrize(
+    ("codes", "labels", "told"),
+    [
+        (CODES[:3], LABELS[:2], r"expected codes \(N, 2\) and labels \(N,\), got \(3, 2\) and \(2,\)"),
+        (CODES.T, LABELS, r"got \(2, 1000\) and \(1000,\)"),
+        (CODES[0], LABELS[:1], r"got \(2,\) and \(1,\)"),
+        ([[0.0, math.nan]], [1], "expected finite codes and whole labels 0…9, got .*nan"),
+        ([[0.0, math.inf]], [1], "expected finite codes and whole labels 0…9, got .*inf"),
+        ([[0.0, 0.0]], [10], r"expected finite codes and whole labels 0…9, got .*\[10\]"),
+        ([[0.0, 0.0]], [-1], r"expected finite codes and whole labels 0…9, got .*\[-1\]"),
+        ([[0.0, 0.0]], [1.5], r"expected finite codes and whole labels 0…9, got .*\[1.5\]"),
+    ],
+)
+def test_the_plane_refuses_bad_codes_and_labels(decoders, codes, labels, told):
+    with pytest.raises(ValueError, match=told):
+        widgets.LatentPlane(decoders[2][0], codes, labels)
+
+
+def test_notebooks_and_pages_use_the_same_runtime():
+    locked = json.loads((ROOT / "package.json").read_text())["dependencies"]["onnxruntime-web"]
+    assert re.fullmatch(r"https://.*/onnxruntime-web@(\d+\.\d+\.\d+)/dist/", base.CDN)[1] == locked
+    resolved = json.loads((ROOT / "package-lock.json").read_text())["packages"]["node_modules/onnxruntime-web"]
+    assert resolved["version"] == locked
