@@ -17,6 +17,26 @@ ROOT = Path(__file__).resolve().parent.parent
 HARMLESS = "strict mode: use allowUnionTypes to allow union type keyword"
 
 
+def tree():
+    """What git sees: changed and unknown files, and the digest of every change."""
+    commands = (["git", "status", "--porcelain"], ["git", "diff"])
+    return [subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout for command in commands]
+
+
+TREE_BEFORE = tree()
+
+
+@pytest.fixture
+def tree_before():
+    """What git saw before the first test."""
+    return TREE_BEFORE
+
+
+def pytest_collection_modifyitems(items):
+    """Put the test that looks back on the whole run, notebooks included, at its end."""
+    items.sort(key=lambda item: item.name == "test_the_run_left_the_tree_as_it_was")
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
     """Folder of the site, built as `make book` builds it."""

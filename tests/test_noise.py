@@ -1,6 +1,7 @@
 """The widgets' noise: the same in Python and JavaScript, bit for bit, and as random as it should be."""
 
 import json
+import math
 import random
 import subprocess
 import sys
@@ -11,18 +12,20 @@ import pytest
 from scipy import stats
 
 from gen_utils.widgets import Noise
+from gen_utils.widgets.noise import _log
 
 RUNTIME = Path(sys.modules["gen_utils.widgets"].__file__).with_name("runtime.js").read_text()
 NODE = Path(sys.executable).with_name("node")
 SIZES = [1, 2, 7, 100, 0, 3]
-# For each seed one stream: normal numbers in lots of odd and even size, a uniform number after each.
+# Logarithms, and for each seed one stream: normal numbers in lots of odd and even size, a uniform number after each.
 SCRIPT = """
 const hex = (view) => Buffer.from(view.buffer).toString("hex");
-const [seeds, sizes] = JSON.parse(process.argv[1]);
-console.log(JSON.stringify(seeds.map((seed) => {
+const [seeds, sizes, numbers] = JSON.parse(process.argv[1]);
+const streams = seeds.map((seed) => {
   const noise = new Noise(seed);
   return sizes.map((n) => [hex(noise.normal(n)), hex(Float64Array.of(noise.uniform()))]);
-})));
+});
+console.log(JSON.stringify([streams, hex(Float64Array.from(numbers, Noise.log))]));
 """
 
 
@@ -32,13 +35,18 @@ def test_python_and_javascript_agree_bit_for_bit():
     assert "class Noise" in source
     # Seeds of more than 32 bits and negative ones count by their lowest 32 bits in both.
     seeds = [0, 1, 2, 42, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**53 - 1, -1]
-    seeds += [random.SystemRandom().randrange(2**32) for _ in range(10)]
+    chance = random.SystemRandom()
+    seeds += [chance.randrange(2**32) for _ in range(10)]
+    numbers = [2**-64, 0.35, 0.7, 1 - 2**-53, *(chance.random() ** 4 + 2**-64 for _ in range(1000))]
     run = subprocess.run(
-        [NODE, "--input-type=module", "-e", source + SCRIPT, json.dumps([seeds, SIZES])],
+        [NODE, "--input-type=module", "-e", source + SCRIPT, json.dumps([seeds, SIZES, numbers])],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    for seed, found in zip(seeds, json.loads(run.stdout), strict=True):
+    streams, logarithms = json.loads(run.stdout)
+    assert np.array([_log(x) for x in numbers], "<f8").tobytes().hex() == logarithms
+    assert all(math.isclose(_log(x), math.log(x), rel_tol=1e-14) for x in numbers)
+    for seed, found in zip(seeds, streams, strict=True):
         noise = Noise(seed)
         for n, (normal, uniform) in zip(SIZES, found, strict=True):
             assert noise.normal(n).astype("<f4").tobytes().hex() == normal, f"seed {seed}"

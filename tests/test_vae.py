@@ -173,6 +173,17 @@ def test_samples_are_the_decoded_prior(model):
     assert ((x >= 0) & (x <= 1)).all()
 
 
+def test_the_encoder_says_log_sigma_within_bounds_that_keep_the_loss_finite():
+    model = VAE(latent_dim=5, hidden_dims=(4,), event_shape=(3,)).requires_grad_(False)
+    log_sigma = torch.tensor([-100.0, -6.0, 0.0, 2.0, 100.0])
+    model.encoder[-1].weight.zero_()
+    model.encoder[-1].bias.copy_(torch.cat([torch.arange(5.0), log_sigma]))
+    mu, sigma = model.encode(torch.ones(1, 3))
+    assert mu[0].tolist() == [0, 1, 2, 3, 4]
+    torch.testing.assert_close(sigma[0], torch.tensor([-7.0, -6.0, 0.0, 2.0, 3.0]).exp())
+    assert model.loss(torch.ones(1, 3))["loss"].isfinite().all()
+
+
 def test_the_latent_units_a_constructor_asks_for_are_there():
     model = VAE(latent_dim=5, hidden_dims=(8, 6), event_shape=(2, 3))
     shapes = [tuple(layer.weight.shape) for layer in [*model.encoder[::2], *model.decoder[::2]]]
