@@ -5,9 +5,11 @@ PYTHON ?= python3
 PORT ?= 8000
 PROFILE ?= quick
 BUDGET ?= 60
+# OpenMP's threads spin while they wait; on two cores, beside anything else, that made training 10 times slower.
+export OMP_WAIT_POLICY ?= PASSIVE
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: book serve test execute widgets lint benchmark requirements repository clean
+.PHONY: book serve test execute classifier widgets lint benchmark requirements repository clean
 .DELETE_ON_ERROR:
 
 book: .venv/installed book/_static/vendor/installed ## build the site from the committed notebooks
@@ -22,6 +24,9 @@ test: .venv/installed book/_static/vendor/installed ## run every test and every 
 
 execute: .venv/installed ## train everything again and publish notebooks, weights and graphs together
 	python tools/execute.py --profile $(PROFILE)
+
+classifier: .venv/installed ## train the classifier that judges samples and reads drawings, and publish its weights
+	python tools/train_classifier.py
 
 widgets: .venv/installed ## put changed JavaScript and CSS into the committed notebooks, without training
 	python tools/refresh_widgets.py

@@ -12,6 +12,8 @@ from threading import Thread
 
 import pytest
 
+import gen_utils  # noqa: F401  (before anything loads torch, for its setting of OpenMP; kernels inherit it)
+
 ROOT = Path(__file__).resolve().parent.parent
 # html-manager's JSON checker complains of html-manager's own schema.
 HARMLESS = "strict mode: use allowUnionTypes to allow union type keyword"
