@@ -1,8 +1,8 @@
 """From a PyTorch function to a graph that a browser runs, checked against the function it came from.
 
-A graph is an ONNX file of at most 2 MB: its large weights are stored in half precision and cast to single
-precision by the graph itself. `round_to_half` rounds a trained model in the same way, so what a notebook
-measures, what the package ships and what the page runs are the same numbers.
+A graph is an ONNX file of at most 2 MB. `round_to_half` rounds a trained model's weights to numbers that half
+precision holds; the file stores such weights in half precision, and the graph itself casts them back. So what a
+notebook measures, what the package ships and what the page runs are the same numbers.
 
 Noise is always an input of a graph, never made inside it: a `randn` would become an unseeded node.
 """
@@ -120,7 +120,9 @@ def export(
         raise ValueError(f"{name}: expected noise as an input of the graph, found {sorted(random)} in it")
     content = model.SerializeToString()
     if len(content) > MAX_BYTES:
-        raise ValueError(f"{name}: expected a graph of at most {MAX_BYTES} bytes, got {len(content)}")
+        raise ValueError(
+            f"{name}: expected a graph of at most {MAX_BYTES} bytes, got {len(content)}; round_to_half halves weights"
+        )
     path = output_folder() / "models" / f"{name}.onnx"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
@@ -163,13 +165,17 @@ class _Function(nn.Module):
 
 
 def _store_in_half(model: onnx.ModelProto) -> onnx.ModelProto:
-    # Only weights of more than a few hundred numbers: the rest are biases, constants such as Adam's ε
-    # (1e-7 is 1.2e-7 in half precision), and indices, where a cast costs more than it saves.
+    # Only where nothing is lost: the weights of a rounded model, never a schedule, nor a constant such as Adam's ε
+    # (1e-7 is 1.2e-7 in half precision); and only where a cast costs less than it saves.
     casts = []
     for weight in model.graph.initializer:
         if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < 512:
             continue
-        half = numpy_helper.from_array(numpy_helper.to_array(weight).astype(np.float16), weight.name + "_half")
+        single = numpy_helper.to_array(weight)
+        with np.errstate(over="ignore"):
+            half = numpy_helper.from_array(single.astype(np.float16), weight.name + "_half")
+        if not np.array_equal(numpy_helper.to_array(half), single):
+            continue
         casts.append(onnx.helper.make_node("Cast", [half.name], [weight.name], to=TensorProto.FLOAT))
         weight.CopyFrom(half)
     nodes = [*casts, *model.graph.node]

@@ -36,8 +36,10 @@ def load(model: Model, name: str) -> Model:
 
 
 def save(model: nn.Module, name: str) -> None:
-    """Write the weights of `model` in half precision to `weights/<name>.safetensors` of the output folder."""
+    """Write `weights/<name>.safetensors` to the output folder: parameters in half precision, buffers as they are."""
     path = output_folder() / "weights" / f"{name}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({key: value.half().cpu().contiguous() for key, value in model.state_dict().items()}, path)
+    parameters = {name for name, _ in model.named_parameters()}
+    halved = {key: value.half() if key in parameters else value for key, value in model.state_dict().items()}
+    save_file({key: value.cpu().contiguous() for key, value in halved.items()}, path)
     path.chmod(0o644)  # safetensors makes files that only their owner can read

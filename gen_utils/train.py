@@ -36,7 +36,8 @@ def train_steps(
     """Train `model` on `x`, `(N, *event_shape)`, and yield a `Step` after each of `steps` updates.
 
     AdamW without decay, linear warm-up over the first hundredth of the steps, then a cosine down to zero.
-    Every epoch goes through the data once, in a new order. All random numbers come from one generator
+    Every epoch goes through the data once in a new order, but for a
+    last batch that would not be full. All random numbers come from one generator
     made from `seed`, so the same call gives the same weights again.
 
     Args:

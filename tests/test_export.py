@@ -1,6 +1,7 @@
 """What the browser runs is what PyTorch computes, and a graph that isn't that is never written or run."""
 
 import hashlib
+import itertools
 import logging
 
 import numpy as np
@@ -85,15 +86,18 @@ def test_a_rounded_model_is_stored_in_half_and_stays_exact(layer):
     np.testing.assert_allclose(graph.run(x=x.numpy())["y"], rounded(x).numpy(), atol=1e-5, rtol=0)
 
 
-def test_without_rounding_half_storage_is_noticed(layer):
-    x = torch.randn(1, 64)
-    with pytest.raises(
-        ValueError, match=r"00_unrounded: expected the graph within 1e-05 of PyTorch, got [\d.]+e?-?\d*"
-    ):
-        export.export(layer, {"x": x}, ["y"], "00_unrounded", tolerance=1e-5)
-    graph = export.export(layer, {"x": x}, ["y"], "00_unrounded", tolerance=1e-2)
-    assert graph.error == pytest.approx(np.abs(graph.run(x=x.numpy())["y"] - layer(x).numpy()).max())
-    assert graph.error > 1e-5
+def test_numbers_that_half_precision_cannot_hold_stay_whole(layer):
+    graph = export.export(layer, {"x": torch.randn(1, 64)}, ["y"], "00_unrounded", tolerance=1e-5)
+    assert graph.path.stat().st_size > 4 * sum(p.numel() for p in layer.parameters())
+    huge = torch.full((600,), 1e6)  # beyond half precision's 65504
+    graph = export.export(lambda x: x * huge, {"x": torch.ones(600)}, ["y"], "00_huge", tolerance=0.0)
+    assert graph.error == 0
+
+
+def test_a_graph_that_differs_from_its_function_is_refused():
+    counter = itertools.count(1)  # the graph keeps what the first call saw
+    with pytest.raises(ValueError, match=r"00_moving: expected the graph within 0.5 of PyTorch, got \d"):
+        export.export(lambda x: x + next(counter), {"x": torch.zeros(3)}, ["y"], "00_moving", tolerance=0.5)
 
 
 def test_small_constants_stay_in_single_precision():
@@ -116,7 +120,7 @@ def test_a_graph_that_draws_its_own_noise_is_refused(folder):
 
 def test_a_graph_of_more_than_2_mb_is_refused(folder):
     large = nn.Linear(1024, 1024, bias=False)
-    with pytest.raises(ValueError, match=r"00_large: expected a graph of at most 2000000 bytes, got 2\d{6}"):
+    with pytest.raises(ValueError, match=r"00_large: expected a graph of at most 2000000 bytes, got 4\d{6}.*round_to_half"):
         export.export(large, {"x": torch.zeros(1, 1024)}, ["y"], "00_large")
     assert not (folder / "models/00_large.onnx").exists()
 
