@@ -89,7 +89,7 @@ def watched(browser, origin, troubles=None, **options):
 
     def console(message):
         if message.type in ("error", "warning") and HARMLESS not in message.text:
-            found.append(f"console {message.type}: {message.text}")
+            found.append(f"console {message.type}: {message.text} {message.location['url']}")
 
     def request(request):
         if not request.url.startswith((f"{origin}/", "data:", "blob:")):

@@ -171,13 +171,14 @@ def test_page_is_light_until_a_widget_is_near_and_then_fast(visit, chapter):
     print(f"{chapter}: {size / 1e6:.2f} MB on the wire in {len(bodies)} responses")
     assert size < 2.5e6
 
-    times = wake(page, chapter)
-    print(f"{chapter}: live after {', '.join(f'{t:.0f}' for t in times)} ms")
-    if times[0] > 2000:  # the machine may have been busy with something else, once
-        again = visit(viewport={"width": 800, "height": 500})
-        again.goto(f"/{chapter}.html", wait_until="networkidle")
-        times = wake(again, chapter)
-    assert all(t < 2000 for t in times)
+    for _ in range(3):  # the machine may be busy with something else, once or twice
+        times = wake(page, chapter)
+        print(f"{chapter}: live after {', '.join(f'{t:.0f}' for t in times)} ms")
+        if max(times) < 2000:
+            return
+        page = visit(viewport={"width": 800, "height": 500})
+        page.goto(f"/{chapter}.html", wait_until="networkidle")
+    pytest.fail(f"a widget took {max(times):.0f} ms to live, three times over")
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
@@ -406,7 +407,7 @@ def test_dark_theme(visit, live, chapter):
     assert light == paint(page)
 
 
-FOCUSABLE = "button, input, select, canvas[tabindex]"
+FOCUSABLE = "button, input, select, [tabindex='0']"
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
@@ -488,8 +489,8 @@ def test_a_damaged_or_missing_model_is_not_run(visit):
     intact = (ROOT / "book/_static/models/04_plane_decoder.onnx").read_bytes()
     middle = len(intact) // 2
     damaged = intact[:middle] + bytes([intact[middle] ^ 1]) + intact[middle + 1 :]  # one bit of one weight
+    page.route("**/*.onnx*", lambda route: route.fulfill(status=404))
     page.route("**/04_plane_decoder.onnx*", lambda route: route.fulfill(body=damaged))
-    page.route("**/04_vae_decoder.onnx*", lambda route: route.fulfill(status=404))
     page.goto(f"/{CHAPTER_4}.html")
     for output in page.locator(OUTPUTS).all():
         output.scroll_into_view_if_needed()
@@ -530,6 +531,13 @@ class Page(HTMLParser):
 def pages(site):
     files = [path for path in site.rglob("*.html") if "_static" not in path.parts]
     return {path.relative_to(site).as_posix(): Page(path) for path in files}
+
+
+def test_every_page_is_whole_on_a_phone(visit, pages):
+    page = visit(viewport=PHONE)
+    for name in sorted(set(pages) - {"index.html"}):  # a bare redirection, for which browsers ask for a /favicon.ico
+        page.goto(f"/{name}", wait_until="networkidle")
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= PHONE["width"], name
 
 
 def test_links_and_anchors_resolve(site, pages):

@@ -88,6 +88,6 @@ class GraphWidget(anywidget.AnyWidget):
             self.send({"id": question.get("id"), "error": f"{type(error).__name__}: {error}"})
 
 
-def esm(name: str) -> str:
-    """Join runtime.js and a widget's own file to the one module that anywidget loads."""
-    return (FOLDER / "runtime.js").read_text() + (FOLDER / name).read_text()
+def esm(*names: str) -> str:
+    """Join runtime.js and a widget's own files, in this order, to the one module that anywidget loads."""
+    return "".join((FOLDER / name).read_text() for name in ("runtime.js", *names))

@@ -5,10 +5,7 @@ function render({ model, el }) {
 }
 
 function buildPlane(model, graphs) {
-  const codes = model.get("codes");
-  const labels = model.get("labels");
-  const palette = model.get("palette");
-  const limit = model.get("limit");
+  const [codes, labels, palette, limit] = ["codes", "labels", "palette", "limit"].map((name) => model.get(name));
   const step = 0.1;
   const image = imageCanvas("What the decoder makes of the point", 28, 28);
 
@@ -21,23 +18,6 @@ function buildPlane(model, graphs) {
     image.element.dataset.z = JSON.stringify(z);
   });
 
-  const drawCodes = (context, toPixels) => {
-    context.font = "600 10px sans-serif";
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    codes.forEach((code, i) => {
-      context.fillStyle = palette[labels[i]];
-      context.fillText(labels[i], ...toPixels(code));
-    });
-    context.fillStyle = context.strokeStyle;
-    context.globalAlpha = 0.4;
-    context.lineWidth = 1;
-    for (const ends of [[[-limit, 0], [limit, 0]], [[0, -limit], [0, limit]]]) {
-      context.beginPath();
-      ends.forEach((end) => context.lineTo(...toPixels(end)));
-      context.stroke();
-    }
-  };
   const move = (x, y) => {
     model.set("x", x);
     model.set("y", y);
@@ -45,7 +25,8 @@ function buildPlane(model, graphs) {
   };
   const pad = plane({
     label: "Latent plane: move the point with the arrow keys, the mouse or a finger",
-    limit, step, colour: model.get("colours").latent, draw: drawCodes, onmove: move,
+    limit, step, colour: model.get("colours").latent, onmove: move,
+    draw: (context, toPixels) => paintCodes(context, toPixels, { codes, labels, palette, limit }),
   });
   const axes = [["x", 1], ["y", 2]].map(([name, k]) =>
     slider({

@@ -69,12 +69,7 @@ class LatentPlane(GraphWidget):
     y = traitlets.Float(0.0).tag(sync=True)
 
     def __init__(self, decoder: Graph, codes: np.ndarray, labels: np.ndarray) -> None:
-        codes, labels = np.asarray(codes, dtype=float), np.asarray(labels)
-        if codes.ndim != 2 or codes.shape[1] != 2 or labels.shape != codes.shape[:1]:
-            raise ValueError(f"expected codes (N, 2) and labels (N,), got {codes.shape} and {labels.shape}")
-        if not np.isfinite(codes).all() or not np.isin(labels, range(10)).all() or labels.dtype.kind not in "iu":
-            raise ValueError(f"expected finite codes and whole labels 0…9, got {codes} and {labels}")
-        super().__init__({"decoder": decoder}, codes=codes.round(2).tolist(), labels=labels.tolist())
+        super().__init__({"decoder": decoder}, **labelled_codes(codes, labels))
 
     def poster(self) -> Figure:
         """Draw the plane with its codes, and the picture that its point decodes to."""
@@ -89,3 +84,17 @@ class LatentPlane(GraphWidget):
 
 
 COLOUR = plots.COLOURS["latent"]
+
+
+def labelled_codes(codes: np.ndarray, labels: np.ndarray) -> dict[str, list]:
+    """Turn codes `(N, 2)` and their classes `(N,)` into the traits that hold them, in hundredths.
+
+    Raises:
+        ValueError: shapes that do not fit, codes that are not finite, labels other than 0…9.
+    """
+    codes, labels = np.asarray(codes, dtype=float), np.asarray(labels)
+    if codes.ndim != 2 or codes.shape[1] != 2 or labels.shape != codes.shape[:1]:
+        raise ValueError(f"expected codes (N, 2) and labels (N,), got {codes.shape} and {labels.shape}")
+    if not np.isfinite(codes).all() or not np.isin(labels, range(10)).all() or labels.dtype.kind not in "iu":
+        raise ValueError(f"expected finite codes and whole labels 0…9, got {codes} and {labels}")
+    return {"codes": codes.round(2).tolist(), "labels": labels.tolist()}

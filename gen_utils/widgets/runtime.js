@@ -195,28 +195,27 @@ function slider({ label, symbol, min, max, step, value, note = "", unused = fals
   return { element, set };
 }
 
-// A canvas for one grey image, values 0…1, dark ink on light paper in the page's light and dark theme alike.
+// Grey values 0…1 as a picture, dark ink on light paper in the page's light and dark theme alike.
+function inkImage(values, width, height) {
+  const image = new ImageData(width, height);
+  for (let i = 0; i < width * height; i++) {
+    image.data.fill(255 * (1 - values[i]), 4 * i, 4 * i + 3);
+    image.data[4 * i + 3] = 255;
+  }
+  return image;
+}
+
+// A canvas for one grey image.
 function imageCanvas(label, width, height) {
   const element = h("canvas", { class: "gu-image", role: "img", "aria-label": label, width, height });
   const context = element.getContext("2d");
-  const image = context.createImageData(width, height);
-  const paint = (values) => {
-    for (let i = 0; i < width * height; i++) {
-      image.data.fill(255 * (1 - values[i]), 4 * i, 4 * i + 3);
-      image.data[4 * i + 3] = 255;
-    }
-    context.putImageData(image, 0, 0);
-  };
+  const paint = (values) => context.putImageData(inkImage(values, width, height), 0, 0);
   return { element, paint };
 }
 
-// A square plane that a finger, a mouse or the arrow keys move a point on. `draw(context, toPixels)` paints what
-// lies under the point, in CSS pixels; `onmove(x, y)` hears of each move.
-function plane({ label, limit, step, colour, draw, onmove }) {
-  const point = [0, 0];
-  const element = h("canvas", {
-    class: "gu-plane", role: "application", "aria-roledescription": "plane", "aria-label": label, tabindex: 0,
-  });
+// A square canvas of a plane from −limit to limit: `draw(context, toPixels)` paints what lies on it, in CSS pixels.
+function planeCanvas(properties, limit, draw) {
+  const element = h("canvas", properties);
   const context = element.getContext("2d");
   const repaint = () => {
     const side = element.clientWidth;
@@ -225,16 +224,45 @@ function plane({ label, limit, step, colour, draw, onmove }) {
     element.width = element.height = Math.round(side * scale);
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.strokeStyle = context.fillStyle = getComputedStyle(element).color;
-    const toPixels = ([x, y]) => [((x + limit) / (2 * limit)) * side, ((limit - y) / (2 * limit)) * side];
+    draw(context, ([x, y]) => [((x + limit) / (2 * limit)) * side, ((limit - y) / (2 * limit)) * side]);
+  };
+  new ResizeObserver(repaint).observe(element);
+  onThemeChange(repaint);
+  return { element, repaint };
+}
+
+// The codes of labelled data, as the digits of their labels, and the two axes.
+function paintCodes(context, toPixels, { codes, labels, palette, limit }) {
+  context.font = "600 10px sans-serif";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  codes.forEach((code, i) => {
+    context.fillStyle = palette[labels[i]];
+    context.fillText(labels[i], ...toPixels(code));
+  });
+  context.globalAlpha = 0.4;
+  context.lineWidth = 1;
+  for (const ends of [[[-limit, 0], [limit, 0]], [[0, -limit], [0, limit]]]) {
+    context.beginPath();
+    ends.forEach((end) => context.lineTo(...toPixels(end)));
+    context.stroke();
+  }
+  context.globalAlpha = 1;
+}
+
+// A plane that a finger, a mouse or the arrow keys move a point on. `draw` paints what lies under the point;
+// `onmove(x, y)` hears of each move.
+function plane({ label, limit, step, colour, draw, onmove }) {
+  const point = [0, 0];
+  const look = { class: "gu-plane", role: "application", "aria-roledescription": "plane", "aria-label": label, tabindex: 0 };
+  const { element, repaint } = planeCanvas(look, limit, (context, toPixels) => {
     draw(context, toPixels);
-    const [x, y] = toPixels(point);
-    context.globalAlpha = 1;
     context.lineWidth = 3;
     context.strokeStyle = colour;
     context.beginPath();
-    context.arc(x, y, 9, 0, 2 * Math.PI);
+    context.arc(...toPixels(point), 9, 0, 2 * Math.PI);
     context.stroke();
-  };
+  });
   const set = (x, y) => {
     point[0] = x;
     point[1] = y;
@@ -261,8 +289,6 @@ function plane({ label, limit, step, colour, draw, onmove }) {
     event.preventDefault();
     move(point[0] + arrows[event.key][0], point[1] + arrows[event.key][1]);
   });
-  new ResizeObserver(repaint).observe(element);
-  onThemeChange(repaint);
   return { element, set };
 }
 
