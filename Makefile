@@ -5,8 +5,8 @@ PYTHON ?= python3
 PORT ?= 8000
 PROFILE ?= quick
 BUDGET ?= 60
-# OpenMP's threads spin while they wait; on two cores, beside anything else, that made training 10 times slower.
-export OMP_WAIT_POLICY ?= PASSIVE
+# See gen_utils/__init__.py.
+export GOMP_SPINCOUNT ?= 2000
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: book serve test execute classifier widgets lint benchmark requirements repository clean
