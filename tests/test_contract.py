@@ -15,6 +15,8 @@ from gen_utils.base import GenerativeModel
 from gen_utils.train import train_steps
 from gen_utils.vae import VAE
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 # Add a model here, small enough to run in milliseconds, and all below holds for it too.
 MODELS = {
     "vae-2": lambda: VAE(latent_dim=2, hidden_dims=(16,), event_shape=(1, 6, 5)),
@@ -23,15 +25,6 @@ MODELS = {
 }
 every_model = pytest.mark.parametrize("name", MODELS)
 hard = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Models this small run ten times faster on one thread than on two."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)

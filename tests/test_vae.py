@@ -8,14 +8,7 @@ from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 from gen_utils.metrics import grid_log_joint, grid_log_sum, importance_weighted_bound
 from gen_utils.vae import VAE
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Models this small run ten times faster on one thread than on two."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
