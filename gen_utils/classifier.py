@@ -1,6 +1,6 @@
 """The course's one judge: a small convolutional network that tells the ten digits apart.
 
-LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998, sec. II.B) with today's ReLU and maximum pooling. Models are compared
+LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998, sec. II.B) with today's SiLU and maximum pooling. Models are compared
 by its 84-dimensional penultimate layer; drawings are read by its logits. `pretrained.load(LeNet(), "classifier")`
 fills it with the shipped weights, which saw the first 50,000 training images: the last 10,000 are for validation.
 """

@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-import torch
 
 import gen_utils  # noqa: F401  (before torch is loaded, for its setting of OpenMP; kernels inherit it)
 
@@ -43,6 +42,8 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="module")
 def one_thread():
     """Models this small run ten times faster on one thread than on two."""
+    import torch  # here, because what precedes gen_utils at the top would load it too early
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

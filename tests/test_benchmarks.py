@@ -119,8 +119,6 @@ assert abs(found["bound"] - theirs) < 0.2, (found, theirs)
 @pytest.mark.parametrize("name", ["vae"])
 def test_committed_results_say_what_they_are(name):
     path = ROOT / f"benchmarks/results/{name}.json"
-    if not path.exists():
-        pytest.skip(f"{path.name} is not there yet: `make benchmark` writes it")
     report = json.loads(path.read_text())
     check(report)
     assert report["benchmark"] == name
