@@ -7,6 +7,7 @@ Everything is per example, summed over dimensions, in nats:
     elbo(x)          (B,)  a lower bound of log p(x) with every constant kept, on models that have one
     loss(x)          {"loss": (B,), and its named parts: (B,)}, on everything trained by gradient
 
+A conditional model takes its labels y, `(B,)` whole numbers, after its own arguments: `sample(n, y)`, `loss(x, y)`.
 A method that a model cannot honestly offer does not exist on it.
 """
 
@@ -80,6 +81,25 @@ def batch(
     if low < support[0] or high > support[1]:
         raise ValueError(f"{name}: expected values in [{support[0]:g}, {support[1]:g}], got [{low:.8g}, {high:.8g}]")
     return x
+
+
+def labels(name: str, y: Tensor, classes: int, n: int) -> Tensor:
+    """Return `y` if it holds n whole numbers, `(n,)`, from 0 to `classes` − 1.
+
+    Raises:
+        TypeError: not a tensor of whole numbers (int64).
+        ValueError: wrong shape, or a number that is no label.
+    """
+    expected = f"{name}: expected an int64 tensor of shape ({n},) with labels 0…{classes - 1}"
+    if not isinstance(y, Tensor):
+        raise TypeError(f"{expected}, got {type(y).__name__}")
+    if y.dtype != torch.int64:
+        raise TypeError(f"{expected}, got dtype {y.dtype}")
+    if y.shape != (n,):
+        raise ValueError(f"{expected}, got shape {tuple(y.shape)}")
+    if not torch.compiler.is_compiling() and (y.amin() < 0 or y.amax() >= classes):
+        raise ValueError(f"{expected}, got {y.amin()}…{y.amax()}")
+    return y
 
 
 def positive(name: str, size: int) -> int:

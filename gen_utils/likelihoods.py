@@ -26,4 +26,6 @@ def bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:
     In nats, `(B, …)` to `(B,)`. A log-likelihood where x is 0 or 1; for grey x it is the expectation of one
     over binarizations of x.
     """
-    return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
+    # log p = logit − softplus(logit) and log(1 − p) = −softplus(logit): fewer passes over memory than cross-entropy.
+    logits = logits.flatten(1)
+    return torch.linalg.vecdot(x.flatten(1), logits) - F.softplus(logits).sum(1)

@@ -26,6 +26,7 @@ def device() -> torch.device:
 def train_steps(
     model: GenerativeModel,
     x: Tensor,
+    y: Tensor | None = None,
     *,
     steps: int,
     batch_size: int = 256,
@@ -36,13 +37,13 @@ def train_steps(
     """Train `model` on `x`, `(N, *event_shape)`, and yield a `Step` after each of `steps` updates.
 
     AdamW without decay, linear warm-up over the first hundredth of the steps, then a cosine down to zero.
-    Every epoch goes through the data once in a new order, but for a
-    last batch that would not be full. All random numbers come from one generator
-    made from `seed`, so the same call gives the same weights again.
+    Every epoch goes through the data once in a new order, but for a last batch that would not be full. All random
+    numbers come from one generator made from `seed`, so the same call gives the same weights again.
 
     Args:
         model: trained in place, on the device where it and `x` are.
         x: the data, one tensor.
+        y: the labels of a conditional model, `(N,)`.
         steps: number of updates.
         batch_size: examples an update.
         lr: the learning rate at its highest.
@@ -54,17 +55,20 @@ def train_steps(
         FloatingPointError: a loss that is not finite; the weights are those of the step before.
     """
     model.check_x(x)
+    if y is not None and len(y) != len(x):
+        raise ValueError(f"y: expected a label for each of the {len(x)} examples, got {len(y)}")
     positive("steps", steps)
     if positive("batch_size", batch_size) > len(x):
         raise ValueError(f"batch_size: expected at most the {len(x)} examples of x, got {batch_size}")
     if not 0 < lr < math.inf:
         raise ValueError(f"lr: expected a positive number, got {lr}")
-    return _updates(model, x, steps, batch_size, lr, seed, prepare)
+    return _updates(model, x, y, steps, batch_size, lr, seed, prepare)
 
 
 def _updates(
     model: GenerativeModel,
     x: Tensor,
+    y: Tensor | None,
     steps: int,
     batch_size: int,
     lr: float,
@@ -80,11 +84,11 @@ def _updates(
         for number in range(1, steps + 1):
             if used + batch_size > len(order):
                 order, used = torch.randperm(len(x), generator=generator, device=x.device), 0
-            batch = x[order[used : used + batch_size]]
+            chosen = order[used : used + batch_size]
             used += batch_size
-            if prepare is not None:
-                batch = prepare(batch, generator)
-            parts = {name: part.mean() for name, part in model(batch, generator=generator).items()}
+            batch = x[chosen] if prepare is None else prepare(x[chosen], generator)
+            given = () if y is None else (y[chosen],)
+            parts = {name: part.mean() for name, part in model(batch, *given, generator=generator).items()}
             losses = dict(zip(parts, torch.stack([*parts.values()]).tolist(), strict=True))
             if not math.isfinite(losses["loss"]):
                 raise FloatingPointError(

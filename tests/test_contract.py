@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gen_utils import data, export, metrics, nets, pretrained
 from gen_utils.base import GenerativeModel
 from gen_utils.train import train_steps
-from gen_utils.vae import VAE
+from gen_utils.vae import VAE, ConditionalVAE, GaussianVAE
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -22,6 +22,9 @@ MODELS = {
     "vae-2": lambda: VAE(latent_dim=2, hidden_dims=(16,), event_shape=(1, 6, 5)),
     "vae-20": lambda: VAE(latent_dim=20, hidden_dims=(24, 12), event_shape=(1, 28, 28)),
     "vae-no-hidden": lambda: VAE(latent_dim=3, hidden_dims=(), event_shape=(7,)),
+    "vae-gaussian": lambda: GaussianVAE(latent_dim=2, hidden_dims=(16,), event_shape=(1, 6, 5)),
+    "vae-linear": lambda: GaussianVAE(latent_dim=3, hidden_dims=(), event_shape=(7,)),
+    "vae-conditional": lambda: ConditionalVAE(classes=3, latent_dim=2, hidden_dims=(16,), event_shape=(1, 6, 5)),
 }
 every_model = pytest.mark.parametrize("name", MODELS)
 hard = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -48,6 +51,11 @@ def examples(model, n=5):
     return x.round() if model.support == (0.0, 1.0) else x
 
 
+def told(model, n=5):
+    """What a model wants besides its examples: labels, if it is conditional."""
+    return (torch.arange(n) % model.classes,) if hasattr(model, "classes") else ()
+
+
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
@@ -57,14 +65,15 @@ def seeded(seed=0):
 def test_shapes_and_finite_numbers_of_everything_offered(name, n):
     model = build(name)
     assert isinstance(model, GenerativeModel)
-    x = model.sample(n, generator=seeded())  # before any forward: no shape is learnt from a first call
+    y = told(model, n)
+    x = model.sample(n, *y, generator=seeded())  # before any forward: no shape is learnt from a first call
     assert x.shape == (n, *model.event_shape)
     assert not x.requires_grad
     assert ((x >= model.support[0]) & (x <= model.support[1])).all()
-    values = [x, *model.loss(examples(model, n), generator=seeded()).values()]
+    values = [x, *model.loss(examples(model, n), *y, generator=seeded()).values()]
     for method in ("log_prob", "elbo"):
         if hasattr(model, method):
-            values.append(getattr(model, method)(examples(model, n)))
+            values.append(getattr(model, method)(examples(model, n), *y))
     assert all(value.shape == (n,) for value in values[1:])
     assert all(value.isfinite().all() for value in values)
 
@@ -72,7 +81,7 @@ def test_shapes_and_finite_numbers_of_everything_offered(name, n):
 @every_model
 def test_the_loss_reaches_every_parameter(name):
     model = build(name)
-    model.loss(examples(model), generator=seeded())["loss"].mean().backward()
+    model.loss(examples(model), *told(model), generator=seeded())["loss"].mean().backward()
     silent = {key for key, p in model.named_parameters() if p.grad is None or not p.grad.any()}
     assert silent == set()
     assert all(p.grad.isfinite().all() for p in model.parameters())
@@ -85,7 +94,7 @@ def test_the_gradient_is_the_slope_of_the_loss(name):
 
     def loss():
         # The sum, for its size: with the same noise it is a plain function of the weights.
-        return model.loss(x, generator=seeded())["loss"].sum()
+        return model.loss(x, *told(model), generator=seeded())["loss"].sum()
 
     loss().backward()
     slope = sum((p.grad * d).sum() for p, d in zip(model.parameters(), direction, strict=True)).item()
@@ -101,7 +110,7 @@ def test_the_gradient_is_the_slope_of_the_loss(name):
 @every_model
 def test_the_loss_is_the_sum_of_its_named_parts(name):
     model = build(name)
-    parts = model.loss(examples(model), generator=seeded())
+    parts = model.loss(examples(model), *told(model), generator=seeded())
     total = parts.pop("loss")
     if parts:
         torch.testing.assert_close(total, sum(parts.values()))
@@ -111,11 +120,12 @@ def test_the_loss_is_the_sum_of_its_named_parts(name):
 def test_forward_is_loss_and_elbo_its_negative(name):
     model = build(name)
     x = examples(model)
-    loss, forward = model.loss(x, generator=seeded()), model(x, generator=seeded())
+    y = told(model)
+    loss, forward = model.loss(x, *y, generator=seeded()), model(x, *y, generator=seeded())
     assert loss.keys() == forward.keys()
     assert all(torch.equal(loss[part], forward[part]) for part in loss)
     if hasattr(model, "elbo"):
-        elbo = model.elbo(x, generator=seeded())
+        elbo = model.elbo(x, *y, generator=seeded())
         assert torch.equal(elbo, -loss["loss"])
         assert not elbo.requires_grad
 
@@ -125,8 +135,8 @@ def test_the_generator_fixes_every_bit_and_another_seed_changes_them(name):
     model = build(name)
     x = examples(model)
     for draw in (
-        lambda generator: model.sample(4, generator=generator),
-        lambda generator: model.loss(x, generator=generator)["loss"],
+        lambda generator: model.sample(4, *told(model, 4), generator=generator),
+        lambda generator: model.loss(x, *told(model), generator=generator)["loss"],
     ):
         torch.manual_seed(0)
         first = draw(seeded(0))
@@ -140,7 +150,7 @@ def test_each_example_has_a_loss_of_its_own(name):
     model = build(name)
     x = examples(model)
     x.requires_grad_()
-    model.loss(x, generator=seeded())["loss"][2].backward()
+    model.loss(x, *told(model), generator=seeded())["loss"][2].backward()
     touched = x.grad.flatten(1).any(1)
     assert touched.tolist() == [False, False, True, False, False]
 
@@ -167,7 +177,8 @@ def test_saved_weights_come_back_bit_for_bit(name):
     for key, value in model.state_dict().items():
         assert torch.equal(value, loaded.state_dict()[key])
         assert value.dtype == loaded.state_dict()[key].dtype
-    assert torch.equal(model.sample(3, generator=seeded()), loaded.sample(3, generator=seeded()))
+    y = told(model, 3)
+    assert torch.equal(model.sample(3, *y, generator=seeded()), loaded.sample(3, *y, generator=seeded()))
 
 
 @every_model
@@ -175,9 +186,9 @@ def test_weights_are_saved_as_the_nearest_half_precision_numbers(name):
     model = build(name)
     ship(model, "some")
     loaded = pretrained.load(build(name, seed=1), "some")
-    for mine, theirs in zip(model.parameters(), loaded.parameters(), strict=True):
-        assert torch.equal(mine.half().float(), theirs)
-        assert not torch.equal(mine, theirs)
+    pairs = list(zip(model.parameters(), loaded.parameters(), strict=True))
+    assert all(torch.equal(mine.half().float(), theirs) for mine, theirs in pairs)
+    assert not all(torch.equal(mine, theirs) for mine, theirs in pairs)
 
 
 @every_model
@@ -235,14 +246,16 @@ def refused(error, came, call):
 
 
 def takers(model):
-    """Every method that takes a batch of examples."""
+    """Every method that takes a batch of examples, which it judges before anything else."""
+    y = told(model)
     names = [name for name in ("loss", "forward", "log_prob", "elbo", "encode") if hasattr(model, name)]
-    calls = {name: getattr(model, name) for name in names}
+    calls = {name: lambda x, name=name: getattr(model, name)(x, *y) for name in names}
     calls["train_steps"] = lambda x: train_steps(model, x, steps=1, batch_size=1)
     if isinstance(model, VAE):
-        calls["log_weights"] = lambda x: model.log_weights(x, 2)
-        calls["log_likelihood_table"] = lambda x: model.log_likelihood_table(x, torch.zeros(1, model.latent_dim))
-        if model.latent_dim == 2:
+        calls["log_weights"] = lambda x: model.log_weights(x, 2, *y)
+        one = torch.zeros(1, model.latent_dim)
+        calls["log_likelihood_table"] = lambda x: model.log_likelihood_table(x, one, *told(model, 1))
+        if model.latent_dim == 2 and not told(model):
             calls["grid_log_joint"] = lambda x: metrics.grid_log_joint(model, x, 3)
     return calls
 
@@ -334,23 +347,57 @@ def test_sizes_that_are_no_positive_integer_are_refused(name, size):
     x = examples(model)
     error = ValueError if type(size) is int else TypeError
     calls = {
-        "n": lambda: model.sample(size),
+        "n": lambda: model.sample(size, *told(model)),
         "steps": lambda: train_steps(model, x, steps=size, batch_size=1),
         "batch_size": lambda: train_steps(model, x, steps=1, batch_size=size),
         "k": lambda: metrics.importance_weighted_bound(torch.zeros(4, 2), size),
     }
     if isinstance(model, VAE):
         calls |= {
-            "k ": lambda: model.log_weights(x, size),
+            "k ": lambda: model.log_weights(x, size, *told(model)),
             "latent_dim": lambda: VAE(latent_dim=size),
             "sizes": lambda: VAE(hidden_dims=(8, size)),
             "event_shape": lambda: VAE(event_shape=(1, size, 4)),
             "sizes ": lambda: nets.mlp([3, size]),
         }
-        if model.latent_dim == 2:
+        if model.latent_dim == 2 and not told(model):
             calls["points"] = lambda: metrics.grid_log_joint(model, x, size)
     for what, call in calls.items():
         refused(error, f"{what.strip()}: expected a positive integer, got {size!r}", call)
+
+
+@pytest.mark.parametrize(
+    ("y", "error", "came"),
+    [
+        (torch.tensor([0, 1]), ValueError, "shape (2,)"),
+        (torch.tensor([[0, 1, 2]]), ValueError, "shape (1, 3)"),
+        (torch.tensor([0, 1, 3]), ValueError, "0…3"),
+        (torch.tensor([-1, 1, 2]), ValueError, "-1…2"),
+        (torch.tensor([0, 1, 2], dtype=torch.int32), TypeError, "torch.int32"),
+        (torch.tensor([0.0, 1, 2]), TypeError, "torch.float32"),
+        ([0, 1, 2], TypeError, "list"),
+    ],
+)
+def test_what_is_no_label_is_refused(y, error, came):
+    model = build("vae-conditional")
+    x, z = examples(model, 3), torch.zeros(3, 2)
+    for call in (
+        lambda: model.loss(x, y),
+        lambda: model.elbo(x, y),
+        lambda: model.encode(x, y),
+        lambda: model.decode(z, y),
+        lambda: model.sample(3, y),
+        lambda: model.log_weights(x, 2, y),
+    ):
+        refused(error, came, call)
+    if len(y) != 3:
+        refused(ValueError, str(len(y)), lambda: train_steps(model, x, y, steps=1, batch_size=1))
+
+
+@pytest.mark.parametrize("size", [-0.1, math.nan, math.inf, -1])
+def test_a_weight_and_a_deviation_must_make_sense(size):
+    refused(ValueError, str(size), lambda: VAE(2, (4,), (3,), beta=size))
+    refused(ValueError, str(size), lambda: GaussianVAE(2, (4,), (3,), sigma=size))
 
 
 @pytest.mark.parametrize("sizes", [[], [3]])
@@ -384,10 +431,13 @@ def test_latents_of_other_numbers_are_refused(z, error, came):
 def test_a_model_in_double_precision_takes_doubles(name):
     model = build(name).double()
     x = examples(model)
-    refused(TypeError, "torch.float32", lambda: model.loss(x))
-    loss = model.loss(x.double(), generator=seeded())["loss"]
+    y = told(model)
+    refused(TypeError, "torch.float32", lambda: model.loss(x, *y))
+    loss = model.loss(x.double(), *y, generator=seeded())["loss"]
     assert loss.dtype == torch.float64
-    torch.testing.assert_close(loss, build(name).loss(x, generator=seeded())["loss"].double(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        loss, build(name).loss(x, *y, generator=seeded())["loss"].double(), rtol=1e-5, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("name", ["x", "Mnist", ""])

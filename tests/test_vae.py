@@ -1,12 +1,16 @@
 """The VAE's mathematics where the truth is known: a latent plane small enough to integrate over."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
+from sklearn.decomposition import PCA
 from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 
 from gen_utils.metrics import grid_log_joint, grid_log_sum, importance_weighted_bound
-from gen_utils.vae import VAE
+from gen_utils.train import train_steps
+from gen_utils.vae import VAE, ConditionalVAE, GaussianVAE
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -182,3 +186,115 @@ def test_the_latent_units_a_constructor_asks_for_are_there():
     shapes = [tuple(layer.weight.shape) for layer in [*model.encoder[::2], *model.decoder[::2]]]
     assert shapes == [(8, 6), (6, 8), (10, 6), (6, 5), (8, 6), (6, 8)]
     assert [part.shape for part in model.encode(torch.rand(3, 2, 3))] == [(3, 5), (3, 5)]
+
+
+def test_the_table_of_a_gaussian_model_is_every_pair():
+    torch.manual_seed(0)
+    model = GaussianVAE(latent_dim=2, hidden_dims=(8,), event_shape=(1, 3, 3), sigma=0.3).requires_grad_(False)
+    x, z = torch.randn(4, 1, 3, 3), torch.randn(6, 2)
+    pixels = Independent(Normal(model.decode(z), 0.3), 3)
+    expected = pixels.log_prob(x[:, None])
+    torch.testing.assert_close(model.log_likelihood_table(x, z), expected)
+    torch.testing.assert_close(model.log_likelihood(x, model.decode(z[:4])), expected.diagonal())
+
+
+def test_the_gaussian_model_s_gap_on_the_grid_is_the_kl():
+    torch.manual_seed(0)
+    model = GaussianVAE(latent_dim=2, hidden_dims=(8,), event_shape=(4,)).requires_grad_(False)
+    x = torch.randn(3, 4)
+    log_px = grid_log_sum(*grid_log_joint(model, x, 201, limit=10.0))
+    log_w = model.log_weights(x.repeat(20_000, 1), 1, generator=torch.Generator().manual_seed(0))[0]
+    w = (log_w.unflatten(0, (-1, 3)) - log_px).exp()
+    assert ((w.mean(0) - 1).abs() < 3 * w.std(0) / len(w) ** 0.5).all()
+
+
+def test_beta_weighs_the_rate_in_the_loss_and_nowhere_else():
+    models = [VAE(2, (4,), (3,), beta=beta).requires_grad_(False) for beta in (1.0, 4.0)]
+    models[1].load_state_dict(models[0].state_dict())
+    x = torch.ones(5, 3)
+    one, four = (model.loss(x, generator=torch.Generator().manual_seed(0)) for model in models)
+    assert (one["rate"] > 0.01).all()
+    torch.testing.assert_close(four["loss"], one["loss"] + 3 * one["rate"])
+    bounds = [model.elbo(x, generator=torch.Generator().manual_seed(0)) for model in models]
+    assert torch.equal(*bounds)
+
+
+def test_a_label_is_one_more_input_for_each_class():
+    torch.manual_seed(0)
+    model = ConditionalVAE(classes=3, latent_dim=2, hidden_dims=(8,), event_shape=(5,)).requires_grad_(False)
+    x, z, y = torch.rand(4, 5), torch.randn(4, 2), torch.tensor([2, 0, 1, 2])
+    for network, labels, inputs, found in (
+        (model.encoder, model.encoder_label, 2 * x - 1, model.encode(x, y)),
+        (model.decoder, model.decoder_label, z, model.decode(z, y)),
+    ):
+        weight = torch.cat([network[0].weight, labels.weight.T], dim=1)
+        hidden = torch.cat([inputs, torch.eye(3)[y]], dim=1) @ weight.T + network[0].bias
+        expected = network[1:](hidden)
+        if isinstance(found, tuple):
+            expected, found = expected[:, :2], found[0]
+        torch.testing.assert_close(found, expected)
+
+
+def test_a_conditional_model_is_trained_with_labels():
+    x, y = torch.tensor([[0.0, 1.0], [1.0, 0.0]]).repeat(64, 1), torch.tensor([0, 1]).repeat(64)
+    torch.manual_seed(0)
+    model = ConditionalVAE(classes=2, latent_dim=1, hidden_dims=(16,), event_shape=(2,))
+    *_, last = train_steps(model, x, y, steps=300, batch_size=32, lr=1e-2)
+    # All there is to know is in the label, so the code says nothing, and both classes are drawn right.
+    assert last.losses["loss"] < 0.1
+    drawn = model.sample(64, y[:64], generator=torch.Generator().manual_seed(0))
+    assert (drawn.round() == x[:64]).all()
+
+
+@pytest.fixture(scope="module")
+def ppca():
+    """Data of five dimensions, and a linear VAE with the closed form of Tipping and Bishop 1999 as its weights."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(400, 2, generator=generator) @ torch.randn(2, 5, generator=generator)
+    x = (x + 0.3 * torch.randn(400, 5, generator=generator) + 1).double()
+    pca = PCA(n_components=2).fit(x.numpy())
+    axes, variances = torch.from_numpy(pca.components_.T), torch.from_numpy(pca.explained_variance_)
+    noise, mean = pca.noise_variance_, torch.from_numpy(pca.mean_)
+    model = (
+        GaussianVAE(latent_dim=2, hidden_dims=(), event_shape=(5,), sigma=noise**0.5).double().requires_grad_(False)
+    )
+    decoder, encoder = model.decoder[0], model.encoder[0]
+    decoder.weight.copy_(axes * (variances - noise).sqrt())
+    decoder.bias.copy_(mean)
+    back = (decoder.weight / variances).T  # (WᵀW + σ²I)⁻¹Wᵀ, where WᵀW + σ²I is diagonal: the variances
+    encoder.weight.zero_()[:2] = back / 2  # the encoder sees 2x − 1
+    encoder.bias[:2] = back @ (0.5 - mean)
+    encoder.bias[2:] = 0.5 * (noise / variances).log()
+    return model, x, pca
+
+
+def test_the_linear_vae_is_probabilistic_pca(ppca):
+    model, x, pca = ppca
+    log_px = torch.from_numpy(pca.score_samples(x.numpy()))
+    # Its encoder is the exact posterior: the weight of any z is p(x) itself.
+    log_w = model.log_weights(x, 3, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(log_w, log_px.expand(3, 400), atol=1e-5, rtol=0)
+
+
+def test_no_other_linear_vae_is_better(ppca):
+    model, x, _ = ppca
+    moved = copy.deepcopy(model)
+    exact = model.log_weights(x, 1)[0].mean()
+    torch.manual_seed(0)
+    for parameter in moved.parameters():
+        before = parameter.clone()
+        parameter.add_(0.1 * torch.randn_like(parameter))
+        generator = torch.Generator().manual_seed(0)
+        elbo = torch.stack([moved.elbo(x, generator=generator).mean() for _ in range(20)]).mean()
+        assert elbo < exact
+        parameter.copy_(before)
+
+
+@pytest.mark.parametrize("family", [VAE, GaussianVAE])
+def test_a_model_starts_from_the_mean_of_the_data(family):
+    torch.manual_seed(0)
+    model = family(latent_dim=2, hidden_dims=(8,), event_shape=(4,)).requires_grad_(False)
+    model.decoder[-1].weight.zero_()
+    x = torch.tensor([[0.0, 1, 0, 1], [0, 1, 1, 0], [0, 1, 1, 1]])
+    model.start_from(x)
+    torch.testing.assert_close(model.sample(2), x.mean(0).expand(2, 4), atol=1.1e-3, rtol=0)
