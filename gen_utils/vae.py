@@ -59,7 +59,8 @@ class VAE(GenerativeModel):
         fall silent at that time seldom speak again.
         """
         brightness = self.check_x(x).mean(0).flatten()
-        self.decoder[-1].bias.copy_(brightness.clamp(1e-3, 1 - 1e-3).logit())
+        *_, bias = self.decoder.parameters()
+        bias.copy_(brightness.clamp(1e-3, 1 - 1e-3).logit())
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Stage 1: the mean and standard deviation of q(z|x), two `(B, K)` from `(B, *event_shape)`."""
@@ -169,7 +170,8 @@ class GaussianVAE(VAE):
     @torch.no_grad()
     def start_from(self, x: Tensor) -> None:
         """Set the decoder's last biases, so that before training it draws the mean of `x`, whatever z is."""
-        self.decoder[-1].bias.copy_(self.check_x(x).mean(0).flatten())
+        *_, bias = self.decoder.parameters()
+        bias.copy_(self.check_x(x).mean(0).flatten())
 
     def log_likelihood(self, x: Tensor, decoded: Tensor) -> Tensor:
         """Compute log N(x | decoded, σ²) over all pixels: `(B,)` in nats."""
