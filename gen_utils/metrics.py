@@ -66,3 +66,15 @@ def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
     if len(mu) < 2:
         raise ValueError(f"mu: expected at least 2 examples to take a variance over, got {len(mu)}")
     return mu.var(0) > threshold
+
+
+def bic(log_px: Tensor, free_parameters: int) -> float:
+    """Compute the Bayesian information criterion −2 Σ_n log p(x_n) + P log N of P parameters: less is better.
+
+    From `(N,)` exact log-likelihoods in nats of the data that the model was fitted to. Schwarz 1978.
+
+    Raises:
+        ValueError: log-likelihoods of another shape, or a number of parameters that is not positive.
+    """
+    batch("log_px", log_px, ())
+    return positive("free_parameters", free_parameters) * math.log(len(log_px)) - 2 * log_px.double().sum().item()

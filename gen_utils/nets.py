@@ -8,8 +8,8 @@ from torch import nn
 from gen_utils.base import positive
 
 
-def mlp(sizes: Sequence[int]) -> nn.Sequential:
-    """Build a multilayer perceptron: `(B, sizes[0])` to `(B, sizes[-1])`, SiLU between the layers.
+def mlp(sizes: Sequence[int], activation: type[nn.Module] = nn.SiLU) -> nn.Sequential:
+    """Build a multilayer perceptron: `(B, sizes[0])` to `(B, sizes[-1])`, `activation` between the layers.
 
     Raises:
         ValueError: fewer than two sizes, or one that is not positive.
@@ -19,5 +19,5 @@ def mlp(sizes: Sequence[int]) -> nn.Sequential:
     sizes = [positive("sizes", size) for size in sizes]
     layers: list[nn.Module] = []
     for i, o in pairwise(sizes):
-        layers += [nn.Linear(i, o), nn.SiLU()]
+        layers += [nn.Linear(i, o), activation()]
     return nn.Sequential(*layers[:-1])

@@ -39,7 +39,7 @@ class VAE(GenerativeModel):
     def __init__(
         self,
         latent_dim: int = 16,
-        hidden_dims: Sequence[int] = (512, 512),
+        hidden_dims: Sequence[int] = (400, 400),
         event_shape: Sequence[int] = (1, 28, 28),
         beta: float = 1.0,
     ) -> None:
@@ -157,7 +157,7 @@ class GaussianVAE(VAE):
     def __init__(
         self,
         latent_dim: int = 16,
-        hidden_dims: Sequence[int] = (512, 512),
+        hidden_dims: Sequence[int] = (400, 400),
         event_shape: Sequence[int] = (1, 28, 28),
         sigma: float = 1.0,
     ) -> None:
@@ -169,9 +169,10 @@ class GaussianVAE(VAE):
 
     @torch.no_grad()
     def start_from(self, x: Tensor) -> None:
-        """Set the decoder's last biases, so that before training it draws the mean of `x`, whatever z is."""
+        """Set the decoder's last biases to the mean of `x`, and σ to the standard deviation of a pixel around it."""
         *_, bias = self.decoder.parameters()
         bias.copy_(self.check_x(x).mean(0).flatten())
+        self.log_sigma.copy_(((x - x.mean(0)) ** 2).mean().sqrt().log())
 
     def log_likelihood(self, x: Tensor, decoded: Tensor) -> Tensor:
         """Compute log N(x | decoded, σ²) over all pixels: `(B,)` in nats."""
@@ -209,7 +210,7 @@ class ConditionalVAE(VAE):
         self,
         classes: int = 10,
         latent_dim: int = 16,
-        hidden_dims: Sequence[int] = (512, 512),
+        hidden_dims: Sequence[int] = (400, 400),
         event_shape: Sequence[int] = (1, 28, 28),
     ) -> None:
         super().__init__(latent_dim, hidden_dims, event_shape)

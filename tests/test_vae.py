@@ -298,3 +298,10 @@ def test_a_model_starts_from_the_mean_of_the_data(family):
     x = torch.tensor([[0.0, 1, 0, 1], [0, 1, 1, 0], [0, 1, 1, 1]])
     model.start_from(x)
     torch.testing.assert_close(model.sample(2), x.mean(0).expand(2, 4), atol=1.1e-3, rtol=0)
+    if family is GaussianVAE:  # and no other constant picture, and no other σ, is more probable
+        best = model.log_likelihood(x, model.decode(torch.zeros(3, 2))).sum()
+        for change in (0.01, -0.01):
+            for parameter in (model.log_sigma, model.decoder[-1].bias):
+                parameter.add_(change)
+                assert model.log_likelihood(x, model.decode(torch.zeros(3, 2))).sum() < best
+                parameter.sub_(change)

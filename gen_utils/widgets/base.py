@@ -1,5 +1,6 @@
 """The Python half of runtime.js: a widget that holds exported graphs and answers for them in a live notebook."""
 
+import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,10 @@ import numpy as np
 import traitlets
 from IPython.display import display
 from matplotlib.figure import Figure
+from torch import Tensor
 
+from gen_utils.base import batch
+from gen_utils.drawing import FIELD
 from gen_utils.export import Graph
 from gen_utils.plots import COLOURS
 
@@ -91,3 +95,19 @@ class GraphWidget(anywidget.AnyWidget):
 def esm(*names: str) -> str:
     """Join runtime.js and a widget's own files, in this order, to the one module that anywidget loads."""
     return "".join((FOLDER / name).read_text() for name in ("runtime.js", *names))
+
+
+def images_to_text(name: str, images: Tensor) -> str:
+    """Write images `(N, 1, 28, 28)` in [0, 1] as base64 of a byte a pixel, which `imageBytes` in runtime.js reads.
+
+    Raises:
+        TypeError: not a tensor of floating-point numbers.
+        ValueError: another shape, or values outside [0, 1].
+    """
+    values = batch(name, images, (1, FIELD, FIELD), (0.0, 1.0)).numpy(force=True)
+    return base64.b64encode((255 * values).round().astype(np.uint8).tobytes()).decode()
+
+
+def images_from_text(text: str) -> np.ndarray:
+    """Read what `images_to_text` wrote: `(N, 1, 28, 28)` float32 in [0, 1]."""
+    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(-1, 1, FIELD, FIELD) / np.float32(255)

@@ -1,7 +1,5 @@
 """Draw a digit, and see what a model makes of it."""
 
-import base64
-
 import numpy as np
 import traitlets
 from matplotlib.figure import Figure
@@ -9,10 +7,9 @@ from matplotlib.patches import Ellipse
 from torch import Tensor
 
 from gen_utils import plots
-from gen_utils.base import batch
 from gen_utils.drawing import FIELD, SIDE
 from gen_utils.export import Graph
-from gen_utils.widgets.base import GraphWidget, esm
+from gen_utils.widgets.base import GraphWidget, esm, images_from_text, images_to_text
 from gen_utils.widgets.latents import COLOUR, labelled_codes
 
 
@@ -51,16 +48,13 @@ class PosteriorPlane(GraphWidget):
         labels: np.ndarray,
         examples: Tensor,
     ) -> None:
-        images = batch("examples", examples, (1, FIELD, FIELD), (0.0, 1.0)).numpy(force=True)
         graphs = {"encoder": encoder, "decoder": decoder, "prepare": prepare, "classifier": classifier}
-        pixels = base64.b64encode((255 * images).round().astype(np.uint8).tobytes()).decode()
-        super().__init__(graphs, examples=pixels, **labelled_codes(codes, labels))
+        super().__init__(graphs, examples=images_to_text("examples", examples), **labelled_codes(codes, labels))
 
     def drawing(self) -> np.ndarray:
         """Enlarge the example that the pad begins with to a drawing, `(1, 1, 280, 280)` in [0, 1]."""
-        bytes_ = np.frombuffer(base64.b64decode(self.examples), np.uint8).reshape(-1, FIELD, FIELD)
-        times = np.ones((SIDE // FIELD, SIDE // FIELD), dtype=np.float32)
-        return np.kron(bytes_[self.example] / np.float32(255), times)[None, None]
+        image = images_from_text(self.examples)[self.example]
+        return np.kron(image, np.ones((1, SIDE // FIELD, SIDE // FIELD), dtype=np.float32))[None]
 
     def poster(self) -> Figure:
         """Draw an example, the plane with its posterior, and the picture that the posterior's mean decodes to."""

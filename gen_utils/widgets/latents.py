@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import traitlets
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gen_utils import plots
@@ -24,7 +25,7 @@ class LatentSliders(GraphWidget):
         ValueError: rates that are not K finite, non-negative numbers.
     """
 
-    _esm = esm("latent_sliders.js")
+    _esm = esm("units.js", "latent_sliders.js")
     rates = traitlets.List(traitlets.Float()).tag(sync=True)
     unused = traitlets.Float(UNUSED).tag(sync=True)
     z = traitlets.List(traitlets.Float()).tag(sync=True)
@@ -42,9 +43,7 @@ class LatentSliders(GraphWidget):
         x = self.run("decoder", z=np.array([self.z], dtype=np.float32))["x"]
         figure, (left, right) = plots.figure(columns=2, height=1.9, width_ratios=[1, 1.6])
         plots.show_images(left, x)
-        order = np.argsort(self.rates)[::-1]
-        right.bar(range(len(order)), np.array(self.rates)[order], color=COLOUR)
-        right.set(xlabel="latent unit, sorted", ylabel="mean KL / nats")
+        rate_bars(right, self.rates)
         return figure
 
 
@@ -84,6 +83,13 @@ class LatentPlane(GraphWidget):
 
 
 COLOUR = plots.COLOURS["latent"]
+
+
+def rate_bars(ax: Axes, rates: Sequence[float]) -> Axes:
+    """Draw the mean KL of each unit, in nats, the largest first."""
+    ax.bar(range(len(rates)), np.sort(rates)[::-1], color=COLOUR)
+    ax.set(xlabel="latent unit, sorted", ylabel="mean KL / nats")
+    return ax
 
 
 def labelled_codes(codes: np.ndarray, labels: np.ndarray) -> dict[str, list]:

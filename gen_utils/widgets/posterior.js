@@ -40,8 +40,7 @@ function buildPosterior(model, graphs) {
     map.element.dataset.ms = performance.now() - began;
   });
 
-  const examples = Uint8Array.from(atob(model.get("examples")), (letter) => letter.charCodeAt(0));
-  const pad = drawingPad({ label: "Drawing pad", examples, onchange: draw });
+  const pad = drawingPad({ label: "Drawing pad", examples: imageBytes(model.get("examples")), onchange: draw });
   model.on("change:example", () => pad.show(model.get("example")));
 
   const figure = (caption, image) => h("div", { class: "gu-figure" }, image.element, h("div", { class: "gu-caption" }, caption));

@@ -60,14 +60,13 @@ async function openGraphs(model) {
     if (contentRoot !== undefined) throw error;
     return { backend: "kernel", run: (name, feeds) => runInKernel(model, name, feeds) };
   }
+  const bytes = async ([name, graph]) =>
+    contentRoot === undefined
+      ? new Uint8Array((await askKernel(model, { ask: "bytes", graph: name })).buffers[0].buffer)
+      : siteBytes(graph);
+  const files = await Promise.all(Object.entries(graphs).map(bytes)); // all on their way at once
   const sessions = {};
-  for (const [name, graph] of Object.entries(graphs)) {
-    const bytes =
-      contentRoot === undefined
-        ? new Uint8Array((await askKernel(model, { ask: "bytes", graph: name })).buffers[0].buffer)
-        : await siteBytes(graph);
-    sessions[name] = await ort.InferenceSession.create(bytes);
-  }
+  for (const [i, name] of Object.keys(graphs).entries()) sessions[name] = await ort.InferenceSession.create(files[i]);
   const run = async (name, feeds) => {
     const tensors = Object.entries(feeds).map(([key, { data, dims }]) => [key, new ort.Tensor("float32", data, dims)]);
     return sessions[name].run(Object.fromEntries(tensors));
@@ -186,6 +185,7 @@ function slider({ label, symbol, min, max, step, value, note = "", unused = fals
   const set = (number) => {
     input.value = number;
     output.textContent = format(Number(number));
+    input.setAttribute("aria-valuetext", output.textContent);
   };
   input.addEventListener("input", () => {
     set(input.value);
@@ -205,30 +205,48 @@ function inkImage(values, width, height) {
   return image;
 }
 
-// A canvas for one grey image.
-function imageCanvas(label, width, height) {
-  const element = h("canvas", { class: "gu-image", role: "img", "aria-label": label, width, height });
+// A canvas for one grey image, or for several side by side.
+function imageCanvas(label, width, height, count = 1) {
+  const element = h("canvas", { class: "gu-image", role: "img", "aria-label": label, width: count * width, height });
   const context = element.getContext("2d");
-  const paint = (values) => context.putImageData(inkImage(values, width, height), 0, 0);
+  const size = width * height;
+  const paint = (values) => {
+    for (let i = 0; i < count; i++) {
+      context.putImageData(inkImage(values.subarray(i * size, (i + 1) * size), width, height), i * width, 0);
+    }
+  };
   return { element, paint };
 }
 
-// A square canvas of a plane from −limit to limit: `draw(context, toPixels)` paints what lies on it, in CSS pixels.
-function planeCanvas(properties, limit, draw) {
+// Images that Python wrote as text: a byte a pixel, in base64.
+function imageBytes(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+
+// A canvas as large as its style says, in the colour of the text: `draw(context, width, height)` paints it, in CSS
+// pixels, again whenever its size or the theme changes.
+function drawnCanvas(properties, draw) {
   const element = h("canvas", properties);
   const context = element.getContext("2d");
   const repaint = () => {
-    const side = element.clientWidth;
-    if (!side) return;
+    const [width, height] = [element.clientWidth, element.clientHeight];
+    if (!width) return;
     const scale = globalThis.devicePixelRatio || 1;
-    element.width = element.height = Math.round(side * scale);
+    [element.width, element.height] = [Math.round(width * scale), Math.round(height * scale)];
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.strokeStyle = context.fillStyle = getComputedStyle(element).color;
-    draw(context, ([x, y]) => [((x + limit) / (2 * limit)) * side, ((limit - y) / (2 * limit)) * side]);
+    draw(context, width, height);
   };
   new ResizeObserver(repaint).observe(element);
   onThemeChange(repaint);
   return { element, repaint };
+}
+
+// A square canvas of a plane from −limit to limit: `draw(context, toPixels)` paints what lies on it, in CSS pixels.
+function planeCanvas(properties, limit, draw) {
+  return drawnCanvas(properties, (context, side) =>
+    draw(context, ([x, y]) => [((x + limit) / (2 * limit)) * side, ((limit - y) / (2 * limit)) * side]),
+  );
 }
 
 // The codes of labelled data, as the digits of their labels, and the two axes.

@@ -1,0 +1,56 @@
+"""Explore a decoder that is told the label: one z, decoded under every label at once."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import traitlets
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from gen_utils import plots
+from gen_utils.drawing import FIELD
+from gen_utils.export import Graph
+from gen_utils.widgets.base import esm
+from gen_utils.widgets.latents import COLOUR, LatentSliders, rate_bars
+
+COLUMNS, ABOVE = 5, 8  # pictures in a row of the poster, pixels above each for its label
+
+
+class ConditionalSliders(LatentSliders):
+    """A slider for every latent unit of a label-conditioned decoder, and its picture of z under every label.
+
+    Args:
+        decoder: a graph from `z`, `(1, K)`, to `x`, grey pixels `(C, 1, 28, 28)`: the same z under each label.
+        rates: mean KL of each unit, in nats, K numbers.
+        classes: names of the C labels, all different.
+
+    Raises:
+        ValueError: rates that are not K finite, non-negative numbers, no classes, or two of the same name.
+    """
+
+    _esm = esm("units.js", "conditional.js")
+    classes = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    label = traitlets.Int(0).tag(sync=True)
+
+    def __init__(self, decoder: Graph, rates: Sequence[float], classes: Sequence[str]) -> None:
+        if not len(classes) or len(set(classes)) < len(classes):
+            raise ValueError(f"classes: expected names that are all different, got {classes!r}")
+        super().__init__(decoder, rates)
+        self.classes = list(classes)
+
+    def poster(self) -> Figure:
+        """Draw the current z under every label, the chosen one framed, beside the rate of every unit."""
+        x = self.run("decoder", z=np.array([self.z], dtype=np.float32))["x"]
+        if len(x) != len(self.classes):
+            raise ValueError(f"expected a picture for each of the {len(self.classes)} classes, got {len(x)}")
+        figure, (left, right) = plots.figure(columns=2, height=1.9, width_ratios=[1.6, 1])
+        height = FIELD + ABOVE
+        plots.show_images(left, np.pad(x, ((0, 0), (0, 0), (ABOVE, 0), (0, 0))), columns=COLUMNS)
+        for label, name in enumerate(self.classes):
+            row, column = divmod(label, COLUMNS)
+            left.text(FIELD * (column + 0.5), height * row + ABOVE / 2, name, fontsize=7, ha="center", va="center")
+        row, column = divmod(self.label, COLUMNS)
+        frame = Rectangle((FIELD * column - 0.5, height * row - 0.5), FIELD, height, fill=False, ec=COLOUR, lw=2)
+        left.add_patch(frame).set_clip_on(False)
+        rate_bars(right, self.rates)
+        return figure

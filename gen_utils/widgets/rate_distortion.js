@@ -1,0 +1,153 @@
+// VAEs trained with different β on the plane of rate and distortion, and what the chosen one makes of the same images.
+
+function render({ model, el }) {
+  comeAlive({ model, el, build: (graphs) => buildRateDistortion(model, graphs) });
+}
+
+function buildRateDistortion(model, graphs) {
+  const [betas, rates, distortions, K] = ["betas", "rates", "distortions", "latent_dim"].map((name) => model.get(name));
+  const colours = model.get("colours");
+  const data = Float32Array.from(imageBytes(model.get("images")), (byte) => byte / 255);
+  const n = data.length / 784;
+  const text = h("p", { class: "gu-hint", role: "status" });
+  const [inputs, reconstructions, samples] = ["The images x", "Their reconstructions by the chosen model", "Samples of the chosen model"]
+    .map((label) => imageCanvas(label, 28, 28, n));
+  inputs.paint(data);
+  let chosen = model.get("index");
+
+  const look = { class: "gu-chart", role: "img", "aria-label": "Rate and distortion of each model, in nats" };
+  const chart = drawnCanvas(look, (context, width, height) =>
+    paintRateDistortion(context, width, height, { betas, rates, distortions, chosen, colour: colours.model }),
+  );
+
+  const draw = latest(async () => {
+    const began = performance.now();
+    const index = model.get("index");
+    const noise = new Noise(model.get("seed"));
+    const [eps, z] = [0, 1].map(() => ({ data: noise.normal(n * K), dims: [n, K] }));
+    const made = await graphs.run(`model${index}`, { x: { data, dims: [n, 1, 28, 28] }, eps, z });
+    reconstructions.paint(made.reconstruction.data);
+    samples.paint(made.sample.data);
+    chosen = index;
+    chart.repaint();
+    const [R, D] = [rates[index], distortions[index]];
+    text.textContent = `β = ${betas[index]}: rate ${R.toFixed(1)}, distortion ${D.toFixed(1)}, −ELBO ${(R + D).toFixed(1)} nats an image.`;
+    chart.element.dataset.shown = JSON.stringify({ index, seed: model.get("seed") });
+    chart.element.dataset.ms = performance.now() - began;
+  });
+
+  const set = (name, value) => {
+    model.set(name, value);
+    model.save_changes();
+  };
+  const beta = slider({
+    label: "β, the weight of the rate", symbol: "<i>β</i>", format: (i) => String(betas[i]),
+    min: 0, max: betas.length - 1, step: 1, value: chosen, oninput: (i) => set("index", i),
+  });
+  // The model is the one place where the choice lives: slider and Python both make it there.
+  model.on("change:index", () => {
+    beta.set(model.get("index"));
+    draw();
+  });
+  model.on("change:seed", draw);
+
+  const strip = (caption, image, kind) =>
+    h("div", { class: "gu-strip", style: `--gu-kind: ${colours[kind]}` }, h("div", { class: "gu-caption" }, caption), image.element);
+  const element = h(
+    "div", { class: "gu-columns", style: `--gu-accent: ${colours.model}` },
+    h("div", { class: "gu-plot" }, chart.element, beta.element, text),
+    h(
+      "div", { class: "gu-strips" },
+      strip("images x", inputs, "data"),
+      strip("reconstructions: z drawn from q(z|x)", reconstructions, "model"),
+      strip("samples: z drawn from p(z)", samples, "model"),
+      h("div", { class: "gu-buttons" }, button("New noise", () => set("seed", model.get("seed") + 1))),
+    ),
+  );
+  return { element, first: draw };
+}
+
+// The models as points joined by a line, the chosen one ringed and named, and every point of its R + D dashed.
+function paintRateDistortion(context, width, height, { betas, rates, distortions, chosen, colour }) {
+  const [left, right, top, bottom] = [46, 12, 10, 38]; // margins, for the axes' numbers and names
+  const [low, high] = [Math.min(...distortions), Math.max(...distortions)];
+  const spare = 0.08 * (high - low || 1);
+  const [R, D] = [[0, 1.08 * (Math.max(...rates) || 1)], [low - spare, high + spare]];
+  const toX = (r) => left + ((r - R[0]) / (R[1] - R[0])) * (width - left - right);
+  const toY = (d) => height - bottom - ((d - D[0]) / (D[1] - D[0])) * (height - top - bottom);
+  const line = (...points) => {
+    context.beginPath();
+    points.forEach(([r, d]) => context.lineTo(toX(r), toY(d)));
+    context.stroke();
+  };
+  const dot = (i, radius) => {
+    context.beginPath();
+    context.arc(toX(rates[i]), toY(distortions[i]), radius, 0, 2 * Math.PI);
+  };
+  paintAxes(context, width, height, { R, D, toX, toY, line });
+
+  const sum = rates[chosen] + distortions[chosen];
+  context.save();
+  context.beginPath();
+  context.rect(left, top, width - left - right, height - top - bottom);
+  context.clip();
+  context.setLineDash([5, 4]);
+  line([R[0], sum - R[0]], [R[1], sum - R[1]]);
+  context.restore();
+  context.textAlign = "right";
+  context.fillText(`dashed: R + D = ${sum.toFixed(1)}`, width - right, top + 6);
+
+  context.textAlign = "left";
+  rates.forEach((rate, i) => {
+    const name = i === chosen ? `β = ${betas[i]}` : String(betas[i]);
+    context.font = i === chosen ? "700 12px sans-serif" : "12px sans-serif";
+    const across = context.measureText(name).width;
+    const [x, y] = [Math.min(toX(rate) + 8, width - across - 1), toY(distortions[i]) - (i === chosen ? 17 : 12)];
+    context.clearRect(x - 5, y - 7, across + 10, 14); // the dashed line stops before a name
+    context.fillText(name, x, y);
+  });
+
+  context.strokeStyle = context.fillStyle = colour;
+  line(...rates.map((rate, i) => [rate, distortions[i]]));
+  rates.forEach((_, i) => {
+    dot(i, 4);
+    context.fill();
+  });
+  context.lineWidth = 3;
+  dot(chosen, 9);
+  context.stroke();
+}
+
+function paintAxes(context, width, height, { R, D, toX, toY, line }) {
+  context.font = "12px sans-serif";
+  context.textBaseline = "middle";
+  context.lineWidth = 1;
+  line([R[0], D[1]], [R[0], D[0]], [R[1], D[0]]);
+  context.textAlign = "center";
+  for (const r of ticks(...R)) {
+    context.fillRect(toX(r), toY(D[0]), 1, 4);
+    context.fillText(r, toX(r), toY(D[0]) + 12);
+  }
+  context.fillText("rate R / nats", (toX(R[0]) + toX(R[1])) / 2, height - 7);
+  context.textAlign = "right";
+  for (const d of ticks(...D)) {
+    context.fillRect(toX(R[0]) - 4, toY(d), 4, 1);
+    context.fillText(d, toX(R[0]) - 7, toY(d));
+  }
+  context.save();
+  context.translate(8, (toY(D[0]) + toY(D[1])) / 2);
+  context.rotate(-Math.PI / 2);
+  context.textAlign = "center";
+  context.fillText("distortion D / nats", 0, 0);
+  context.restore();
+}
+
+// Round numbers from low to high, some five of them.
+function ticks(low, high) {
+  const power = 10 ** Math.floor(Math.log10((high - low) / 5));
+  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= (high - low) / 5);
+  const first = Math.ceil(low / step);
+  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(6)));
+}
+
+export default { render };

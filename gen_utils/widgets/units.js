@@ -1,0 +1,48 @@
+// A slider for every unit of z, those that carry most first, and buttons that move them all: of LatentSliders and
+// ConditionalSliders. `draw(z)` hears of every change; the traits `z` and `seed` follow.
+function unitSliders(model, draw) {
+  const rates = model.get("rates");
+  const unused = model.get("unused");
+  const z = [...model.get("z")];
+  const changed = () => {
+    model.set("z", [...z]);
+    model.save_changes();
+    return draw([...z]);
+  };
+
+  const order = rates.map((_, k) => k).sort((a, b) => rates[b] - rates[a]);
+  const sliders = order.map((k) =>
+    slider({
+      label: `Latent unit ${k + 1}`,
+      symbol: `<i>z</i><sub>${k + 1}</sub>`,
+      min: -3, max: 3, step: 0.1, value: z[k],
+      unused: rates[k] < unused,
+      note: rates[k] < unused ? "unused: 0.00 nats" : `${rates[k].toFixed(2)} nats`,
+      oninput: (value) => {
+        z[k] = value;
+        changed();
+      },
+    }),
+  );
+  const assign = (values) => {
+    values.forEach((value, k) => (z[k] = value));
+    order.forEach((k, i) => sliders[i].set(z[k]));
+    return changed();
+  };
+  const prior = button("Draw z from the prior", () => {
+    model.set("seed", model.get("seed") + 1);
+    // To the sliders' own step, so that what is shown is what was decoded.
+    assign(Array.from(new Noise(model.get("seed")).normal(z.length), (v) => Math.round(10 * Math.max(-3, Math.min(3, v))) / 10));
+  });
+  const reset = button("Reset", () => assign(z.map(() => 0)));
+  model.on("change:z", () => {
+    const values = model.get("z");
+    if (values.some((value, k) => value !== z[k])) assign(values);
+  });
+
+  return {
+    sliders: h("div", { class: "gu-sliders" }, ...sliders.map((s) => s.element)),
+    buttons: h("div", { class: "gu-buttons" }, prior, reset),
+    first: () => draw([...z]),
+  };
+}

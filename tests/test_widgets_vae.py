@@ -1,0 +1,246 @@
+"""The widgets of the VAE chapter that hold several pictures at once: their state, their posters, their refusals."""
+
+import json
+import math
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_rgb
+
+from gen_utils import export, plots, widgets
+from gen_utils.vae import VAE, ConditionalVAE
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+mpl.use("agg")
+CLASSES = [str(digit) for digit in range(10)]
+UNIT_RATES = [0.5, 0.0, 2.25, 1.0, 0.004]  # K = 5; the units 2 and 5 carry nothing
+BETAS, RATES, DISTORTIONS = [0.5, 1.0, 4.0], [30.16, 21.24, 6.0312], [71.31, 77.13, 118.42]
+IMAGES = torch.randint(256, (6, 1, 28, 28), generator=torch.Generator().manual_seed(0)) / 255
+
+
+@contextmanager
+def exported(folder):
+    """Untrained models of strong contrast, as functions and as the graphs that the chapter would export of them."""
+    torch.manual_seed(0)
+    conditional = ConditionalVAE(latent_dim=5, hidden_dims=(16,)).requires_grad_(False)
+    vaes = [VAE(latent_dim=3, hidden_dims=(16,)).requires_grad_(False) for _ in BETAS]
+    for model in (conditional, *vaes):
+        for layer in model.decoder[::2]:
+            layer.weight.mul_(6)
+
+    def decode(z):
+        return conditional.decode(z.expand(10, -1), torch.arange(10)).sigmoid()
+
+    def remake(model):
+        def made(x, eps, z):
+            mu, sigma = model.encode(x)
+            return model.decode(mu + sigma * eps).sigmoid(), model.decode(z).sigmoid()
+
+        return made
+
+    functions = [remake(model) for model in vaes]
+    inputs = {"x": IMAGES, "eps": torch.zeros(6, 3), "z": torch.zeros(6, 3)}
+    outputs = ["reconstruction", "sample"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(export.STAGING, str(folder))
+        export.output_folder.cache_clear()
+        yield SimpleNamespace(
+            decode=decode,
+            decoder=export.export(decode, {"z": torch.zeros(1, 5)}, ["x"], "00_conditional"),
+            functions=functions,
+            models=[export.export(f, inputs, outputs, f"00_beta_{i}") for i, f in enumerate(functions)],
+        )
+    export.output_folder.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    with exported(tmp_path_factory.mktemp("output")) as made:
+        yield made
+
+
+def make_conditional(made):
+    return widgets.ConditionalSliders(made.decoder, UNIT_RATES, CLASSES)
+
+
+def make_plane(made):
+    return widgets.RateDistortion(made.models, BETAS, RATES, DISTORTIONS, IMAGES)
+
+
+@pytest.fixture
+def conditional(made):
+    return make_conditional(made)
+
+
+@pytest.fixture
+def plane(made):
+    return make_plane(made)
+
+
+# ---- The state -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [make_conditional, make_plane])
+def test_the_state_holds_names_and_digests_and_no_weights(made, make):
+    widget = make(made)
+    state = widget.get_state()
+    files = {name: {"file": graph.path.name, "sha256": graph.sha256} for name, graph in widget._graphs.items()}
+    assert state["graphs"] == files
+    assert state["colours"] == plots.COLOURS
+    assert len(json.dumps(state, allow_nan=False)) < 60_000
+    assert repr(widget) == f"{type(widget).__name__}()"
+
+
+def test_the_state_of_the_conditional_sliders_is_what_they_were_given(conditional):
+    state = conditional.get_state(["rates", "classes", "z", "seed", "label"])
+    assert state == {"rates": UNIT_RATES, "classes": CLASSES, "z": [0.0] * 5, "seed": 0, "label": 0}
+
+
+def test_the_state_of_the_plane_is_what_it_was_given(plane, made):
+    state = plane.get_state(["betas", "rates", "distortions", "index", "seed", "latent_dim"])
+    numbers = {"betas": BETAS, "rates": RATES, "distortions": DISTORTIONS}
+    assert state == numbers | {"index": 1, "seed": 0, "latent_dim": 3}
+    assert list(plane._graphs) == ["model0", "model1", "model2"]
+    assert list(plane._graphs.values()) == made.models
+    np.testing.assert_array_equal(widgets.base.images_from_text(plane.images), IMAGES)  # of 8 bits: nothing is lost
+
+
+def test_the_noise_is_one_stream_of_the_seed(plane):
+    plane.seed = 7
+    drawn = plane.noise()
+    np.testing.assert_array_equal(np.concatenate([drawn["eps"], drawn["z"]]).ravel(), widgets.Noise(7).normal(36))
+
+
+# ---- The posters -----------------------------------------------------------------------------------------------
+
+
+def grid(picture, rows, columns):
+    """The images that a picture of rows × columns was put together from."""
+    height = len(picture) // rows
+    return np.asarray(picture).reshape(rows, height, columns, 28).swapaxes(1, 2).reshape(-1, 1, height, 28)
+
+
+def test_the_conditional_poster_shows_every_label_and_frames_the_chosen_one(conditional, made):
+    conditional.z, conditional.label = [0.5, -1.0, 2.0, 0.0, 1.0], 7
+    figure = conditional.poster()
+    figure.canvas.draw()
+    left, right = figure.axes
+    expected = made.decode(torch.tensor([conditional.z])).numpy()
+    shown = grid(left.get_images()[0].get_array(), 2, 5)
+    above = shown.shape[2] - 28  # room for the label
+    np.testing.assert_allclose(shown[:, :, above:], expected, atol=1e-5)
+    assert shown[:, :, :above].max() == 0
+    assert [text.get_text() for text in left.texts] == CLASSES
+    for label, text in enumerate(left.texts):
+        x, y = text.get_position()
+        assert x == 28 * (label % 5) + 14
+        assert 0 < y - (28 + above) * (label // 5) < above
+    (frame,) = left.patches
+    assert frame.get_bbox().bounds == (28 * 2 - 0.5, 28 + above - 0.5, 28, 28 + above)
+    assert frame.get_edgecolor()[:3] == to_rgb(plots.COLOURS["latent"])
+    assert [bar.get_height() for bar in right.patches] == sorted(UNIT_RATES, reverse=True)
+    plt.close(figure)
+
+
+@pytest.mark.parametrize(("index", "seed"), [(1, 0), (2, 5)])
+def test_the_plane_s_poster_shows_the_chosen_model(plane, made, index, seed):
+    plane.index, plane.seed = index, seed
+    figure = plane.poster()
+    figure.canvas.draw()
+    left, right = figure.axes
+    eps, z = torch.from_numpy(widgets.Noise(seed).normal(36)).reshape(2, 6, 3)
+    expected = np.concatenate([IMAGES, *made.functions[index](IMAGES, eps, z)])
+    shown = grid(right.get_images()[0].get_array(), 3, 6)
+    np.testing.assert_allclose(shown[:, :, -28:], expected, atol=1e-5)
+    assert shown[:, :, :-28].max() == 0
+    assert [text.get_text() for text in right.texts] == ["images x", "reconstructions", "samples"]
+    models, ring, dashed = left.lines
+    np.testing.assert_array_equal(models.get_xydata(), np.transpose([RATES, DISTORTIONS]))
+    np.testing.assert_array_equal(ring.get_xydata(), [[RATES[index], DISTORTIONS[index]]])
+    assert models.get_color() == ring.get_markeredgecolor() == plots.COLOURS["model"]
+    assert (dashed.get_slope(), dashed.get_xy1()) == (-1, (RATES[index], DISTORTIONS[index]))
+    assert (dashed.get_linestyle(), dashed.get_color()) == ("--", plots.COLOURS["truth"])
+    (low, high), (bottom, top) = left.get_xlim(), left.get_ylim()
+    assert (low, high > max(RATES)) == (0, True)
+    assert bottom < min(DISTORTIONS) < max(DISTORTIONS) < top
+    *names, told = [text.get_text() for text in left.texts]
+    assert names == ["0.5", "1", "4"]
+    assert f"β = {BETAS[index]:g}\n" in told
+    assert told.endswith(f" {RATES[index] + DISTORTIONS[index]:.1f}")
+    plt.close(figure)
+
+
+def test_the_kernel_answers_for_every_model(plane, made, monkeypatch):
+    sent = []
+    monkeypatch.setattr(plane, "send", lambda content, buffers=None: sent.append((content, buffers)))
+    x, eps, z = IMAGES, *torch.randn(2, 6, 3)
+    given = [{"name": name, "dims": list(value.shape)} for name, value in [("x", x), ("eps", eps), ("z", z)]]
+    for index, function in enumerate(made.functions):
+        question = {"ask": "run", "id": index, "graph": f"model{index}", "inputs": given}
+        plane._handle_custom_msg(question, [memoryview(value.numpy().tobytes()) for value in (x, eps, z)])
+        content, buffers = sent.pop()
+        assert [output["name"] for output in content["outputs"]] == ["reconstruction", "sample"]
+        for found, expected in zip(buffers, function(x, eps, z), strict=True):
+            np.testing.assert_allclose(np.frombuffer(found, np.float32), expected.flatten(), atol=1e-5)
+
+
+# ---- Bad input -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("classes", [[], ["0", "1", "0"]])
+def test_conditional_sliders_refuse_bad_classes(made, classes):
+    with pytest.raises(ValueError, match="classes: expected names that are all different, got") as refusal:
+        widgets.ConditionalSliders(made.decoder, UNIT_RATES, classes)
+    assert str(classes) in str(refusal.value)
+
+
+def test_conditional_sliders_refuse_bad_rates(made):
+    with pytest.raises(ValueError, match="rates: expected one finite, non-negative number a unit, got"):
+        widgets.ConditionalSliders(made.decoder, [math.nan], CLASSES)
+
+
+def test_a_class_or_a_rate_too_few_is_noticed_before_any_reader_sees_it(made):
+    with pytest.raises(ValueError, match="expected a picture for each of the 9 classes, got 10"):
+        widgets.ConditionalSliders(made.decoder, UNIT_RATES, CLASSES[1:]).show()
+    with pytest.raises(ValueError, match=r"expected inputs of shapes {'z': \(1, 5\)}, got {'z': \(1, 4\)}"):
+        widgets.ConditionalSliders(made.decoder, UNIT_RATES[1:], CLASSES).show()
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "told"),
+    [
+        ({"betas": [1.0, 0.5, 4.0]}, ValueError, r"betas: expected increasing numbers, got \[1.0, 0.5, 4.0\]"),
+        ({"betas": [1.0, 1.0, 4.0]}, ValueError, "betas: expected increasing numbers"),
+        ({"betas": [1.0, 4.0]}, ValueError, "betas: expected a finite number for each of the 3 models, got"),
+        ({"rates": [1.0, 2.0]}, ValueError, "rates: expected a finite number for each of the 3 models, got"),
+        ({"rates": [1.0, 2.0, math.nan]}, ValueError, "rates: expected a finite number .* got .*nan"),
+        ({"rates": [1.0, 2.0, -1.0]}, ValueError, r"rates: expected numbers that are not negative, got .*-1.0\]"),
+        ({"distortions": [1.0, 2.0, math.inf]}, ValueError, "distortions: expected a finite number .* got .*inf"),
+        ({"distortions": [[1.0], [2.0], [3.0]]}, ValueError, "distortions: expected a finite number"),
+        ({"x": IMAGES.numpy()}, TypeError, "x: expected a float tensor .* got ndarray"),
+        ({"x": IMAGES[:, 0]}, ValueError, r"x: expected .* got shape \(6, 28, 28\)"),
+        ({"x": 2 * IMAGES}, ValueError, r"x: expected values in \[0, 1\], got \[0, 2\]"),
+        ({"x": IMAGES[1:]}, ValueError, r"00_beta_0.onnx: expected inputs of shapes {'x': \(5, 1, 28, 28\)"),
+    ],
+)
+def test_the_plane_refuses_what_does_not_fit(made, changed, error, told):
+    given = {"betas": BETAS, "rates": RATES, "distortions": DISTORTIONS, "x": IMAGES}
+    with pytest.raises(error, match=told):
+        widgets.RateDistortion(made.models, **(given | changed))
+
+
+def test_the_plane_refuses_graphs_that_do_not_fit(made):
+    numbers = [1.0, 2.0]
+    with pytest.raises(ValueError, match="models: expected at least two, got 1"):
+        widgets.RateDistortion(made.models[:1], BETAS[:1], RATES[:1], DISTORTIONS[:1], IMAGES)
+    with pytest.raises(ValueError, match=r"00_conditional.onnx: expected inputs of shapes .* got {'z': \(1, 5\)}"):
+        widgets.RateDistortion([made.models[0], made.decoder], numbers, numbers, numbers, IMAGES)
+    absent = export.Graph(Path("absent.onnx"), "00" * 32, 0.0)
+    with pytest.raises((ValueError, FileNotFoundError), match=r"absent\.onnx"):
+        widgets.RateDistortion([absent, absent], numbers, numbers, numbers, IMAGES)
