@@ -103,7 +103,7 @@ def draws():
 
 @cache
 def sliders_model():
-    return pretrained.load(VAE(latent_dim=20), "04_vae")
+    return pretrained.load(VAE(latent_dim=24), "04_vae")
 
 
 @cache
@@ -149,7 +149,8 @@ def where(widget):
 
 
 def sliders_widget(page):
-    return page.locator(".gu-widget").filter(has=page.get_by_role("button", name="Draw z from the prior"))
+    drawing = page.get_by_role("button", name="Draw z from the prior")
+    return page.locator(".gu-widget").filter(has=drawing, has_not=page.locator(".gu-choice"))
 
 
 def plane_widget(page):
@@ -218,7 +219,7 @@ def test_sliders_show_what_pytorch_computes(live, draws):
     widget = sliders_widget(live(CHAPTER_4))
     z = where(widget)
     keys = ["ArrowRight", "ArrowUp", "ArrowLeft", "ArrowDown", "PageUp", "PageDown", "Home", "End"]
-    for unit in draws.sample(range(20), 8):
+    for unit in draws.sample(range(24), 8):
         slider = widget.get_by_role("slider", name=f"Latent unit {unit + 1}", exact=True)
         for key in draws.choices(keys, weights=[8, 8, 8, 8, 4, 4, 1, 1], k=draws.randrange(1, 12)):
             slider.press(key)
@@ -233,10 +234,10 @@ def test_draw_from_the_prior_is_the_noise_of_its_seed(live):
     widget = sliders_widget(live(CHAPTER_4))
     for seed in (1, 2):
         widget.get_by_role("button", name="Draw z from the prior").click()
-        noise = np.clip(widgets.Noise(seed).normal(20).astype(float), -3, 3)
+        noise = np.clip(widgets.Noise(seed).normal(24).astype(float), -3, 3)
         check(widget, sliders_model(), (np.floor(10 * noise + 0.5) / 10).tolist())
     widget.get_by_role("button", name="Reset").click()
-    check(widget, sliders_model(), [0.0] * 20)
+    check(widget, sliders_model(), [0.0] * 24)
 
 
 def marked(plane):

@@ -42,7 +42,7 @@ def echo(widget, *names):
     return label
 """,
     """
-sliders = widgets.LatentSliders(decoder("04_vae", 20), [0.1] * 20)
+sliders = widgets.LatentSliders(decoder("04_vae", 24), [0.1] * 24)
 sliders.show()
 echo(sliders, "z")
 """,
@@ -51,7 +51,7 @@ plane = widgets.LatentPlane(decoder("04_plane", 2), [[1.0, 1.0], [-1.0, 2.0]], [
 plane.show()
 joined = FloatSlider(description="joined", min=-4, max=4, step=0.5)
 jslink((joined, "value"), (plane, "x"))
-joined.observe(lambda change: setattr(sliders, "z", [change["new"]] * 20), "value")
+joined.observe(lambda change: setattr(sliders, "z", [change["new"]] * 24), "value")
 display(joined, echo(plane, "x", "y"))
 """,
 ]
@@ -129,8 +129,8 @@ def test_widgets_work_with_a_kernel_and_no_cdn(browser, lab):
         urlsplit(GraphWidget.cdn.default_value).netloc
     }  # asked, in vain
 
-    draws, z = Random(), [0.0] * 20
-    for unit in draws.sample(range(20), 3):
+    draws, z = Random(), [0.0] * 24
+    for unit in draws.sample(range(24), 3):
         slider = sliders.get_by_role("slider", name=f"Latent unit {unit + 1}", exact=True)
         for _ in range(draws.randrange(1, 12)):
             slider.press("ArrowLeft" if unit % 2 else "ArrowRight")
@@ -143,7 +143,7 @@ def test_widgets_work_with_a_kernel_and_no_cdn(browser, lab):
     joined.press("ArrowRight")
     joined.press("ArrowRight")
     check_plane(plane, plane_model(), [1.0, 0.0])
-    check(sliders, sliders_model(), [1.0] * 20)  # Python moves what the page shows
+    check(sliders, sliders_model(), [1.0] * 24)  # Python moves what the page shows
     plane.locator(".gu-plane").press("ArrowUp")
     check_plane(plane, plane_model(), [1.0, 0.1])
     page.get_by_text("Python: [1.0, 0.1]").wait_for()
