@@ -1,6 +1,8 @@
 """`make execute` publishes everything or nothing, whatever kills it and whenever."""
 
+import base64
 import importlib.util
+import io
 import json
 import os
 import signal
@@ -12,11 +14,14 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
+from PIL import Image
 
-from gen_utils import export
+from gen_utils import export, plots
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOL = ROOT / "tools/execute.py"
@@ -237,3 +242,20 @@ def test_a_notebook_run_by_anyone_else_exports_to_a_temporary_folder(tmp_path, m
     export.output_folder.cache_clear()
     assert [folder.parent for folder in folders] == [tmp_path, tmp_path]
     assert folders[0] != folders[1]
+
+
+def test_a_lean_picture_looks_the_same():
+    figure, ax = plots.figure()
+    ax.imshow(np.linspace(0, 1, 600).reshape(20, 30), cmap="gray_r")
+    ax.plot([0, 29], [0, 19], color=plots.COLOURS["latent"])
+    content = io.BytesIO()
+    figure.savefig(content)
+    plt.close(figure)
+    lean = base64.b64decode(execute.lean(base64.b64encode(content.getvalue()).decode()))
+    assert len(lean) < 0.6 * len(content.getvalue())
+    before, after = (
+        np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"), int) for png in (content.getvalue(), lean)
+    )
+    seen = before[..., 3] > 0  # where nothing is, the colour of nothing may change
+    assert np.abs(before - after)[..., 3].max() < 40
+    assert np.abs(before - after)[seen].mean() < 4

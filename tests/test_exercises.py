@@ -1,4 +1,4 @@
-"""Each exercise of each chapter: 'not yet' to its starter, 'right' to its solution, 'not yet' to plausible wrong answers."""
+"""Each exercise: "not yet" to its starter and to plausible wrong answers, "right" to its solution."""
 
 import ast
 import importlib.util

@@ -81,7 +81,7 @@ from gen_utils.vae import VAE
 home = Path(gen_utils.__file__).parent
 assert home.is_relative_to(sys.prefix), home
 assert len(data.mnist().train) == 60000
-for name, latents in {"04_plane": 2, "04_vae": 20}.items():
+for name, latents in {"04_plane": 2, "04_vae": 24}.items():
     assert pretrained.load(VAE(latents), name).sample(1).shape == (1, 1, 28, 28)
 graph = export.Graph(Path("x.onnx"), "00" * 32, 0.0)
 plane = widgets.LatentPlane(graph, np.zeros((3, 2)), np.arange(3))

@@ -9,7 +9,9 @@ the results stay under _build/<profile>.
 """
 
 import argparse
+import base64
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -19,6 +21,7 @@ from pathlib import Path
 import nbformat
 import papermill
 import torch
+from PIL import Image
 from tqdm import tqdm
 
 from gen_utils.export import STAGING
@@ -72,7 +75,19 @@ def execute(source: Path, target: Path, profile: str) -> None:
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                output.data["image/png"] = lean(output.data["image/png"])
     nbformat.write(notebook, target)
+
+
+def lean(png: str) -> str:
+    """Store a picture, PNG in base64, with a palette of 256 colours: a third of the bytes, the same to the eye."""
+    picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA")
+    content = io.BytesIO()
+    palette = picture.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    palette.save(content, "PNG", optimize=True)
+    return base64.b64encode(content.getvalue()).decode()
 
 
 def machine() -> str:
