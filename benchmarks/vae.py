@@ -14,7 +14,8 @@ from gen_utils.metrics import importance_weighted_bound
 from gen_utils.train import device, train_steps
 from gen_utils.vae import VAE
 
-PEERS = ("pythae",)
+PEERS = {"pythae": "pythae"}  # names to import, and to install
+HEADER = f"{'model':<18}{'seconds':>9}{'images/s':>10}{'parameters':>12}{'ELBO':>10}{'L_500':>10} ± s.e. (nats)"
 # As the headline model of chapter 4.
 LATENT_DIM = 24
 BATCH_SIZE = 256
@@ -43,6 +44,14 @@ def rows(budget: float, images: int, peers: bool) -> list[dict]:
                 model, own, seen = pythae_vae.train(train, LATENT_DIM, seconds, lr)
             results.append({"model": name, **describe(model, own, seen), **judge(model, test)})
     return sorted(results, key=lambda row: -row["bound"])
+
+
+def line(row: dict) -> str:
+    """Lay a row out under `HEADER`."""
+    return (
+        f"{row['model']:<18}{row['seconds']:>9.1f}{row['images_per_second']:>10,.0f}{row['parameters']:>12,}"
+        f"{row['elbo']:>10.2f}{row['bound']:>10.2f} ± {row['standard_error']:.2f}"
+    )
 
 
 def train_ours(x: Tensor, budget: float) -> tuple[VAE, float, int]:

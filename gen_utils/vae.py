@@ -134,7 +134,7 @@ class VAE(GenerativeModel):
         """
         weight = next(self.parameters())
         z = torch.randn(positive("n", n), self.latent_dim, generator=generator, device=weight.device)
-        return self.mean(self.decode(z, *given))
+        return self.mean(self.decode(z.to(weight.dtype), *given))
 
 
 class GaussianVAE(VAE):

@@ -11,7 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gen_utils import data, export, metrics, nets, pretrained
+from gen_utils.autoregressive import MADE
 from gen_utils.base import GenerativeModel
+from gen_utils.density import KDE, Gaussian, Histogram
+from gen_utils.flows import CouplingFlow
+from gen_utils.mixtures import BernoulliMixture, GaussianMixture, Mixture, em_steps
+from gen_utils.ppca import PPCA
 from gen_utils.train import train_steps
 from gen_utils.vae import VAE, ConditionalVAE, GaussianVAE
 
@@ -24,9 +29,22 @@ MODELS = {
     "vae-no-hidden": lambda: VAE(latent_dim=3, hidden_dims=(), event_shape=(7,)),
     "vae-gaussian": lambda: GaussianVAE(latent_dim=2, hidden_dims=(16,), event_shape=(1, 6, 5)),
     "vae-linear": lambda: GaussianVAE(latent_dim=3, hidden_dims=(), event_shape=(7,)),
+    "flow": lambda: CouplingFlow(couplings=2, hidden_dims=(8,), bins=4),
+    "flow-images": lambda: CouplingFlow((1, 3, 3), couplings=2, hidden_dims=(), bins=4),
+    "made": lambda: MADE((16,), event_shape=(1, 6, 5)),
+    "made-deep": lambda: MADE((12, 9), event_shape=(7,)),
+    "made-no-hidden": lambda: MADE((), event_shape=(7,)),
     "vae-conditional": lambda: ConditionalVAE(classes=3, latent_dim=2, hidden_dims=(16,), event_shape=(1, 6, 5)),
+    "histogram": lambda: Histogram([0, 0], [1, 2], bins=3).fit(torch.rand(9, 2), pseudo_count=0.1),
+    "gaussian": lambda: Gaussian((2, 3)).fit(torch.randn(20, 2, 3)),
+    "kde": lambda: KDE(torch.randn(6, 2, 3), bandwidth=0.3),
+    "gaussian-mixture": lambda: GaussianMixture(K=3, D=2),
+    "bernoulli-mixture": lambda: BernoulliMixture(K=3, event_shape=(1, 6, 5)),
+    "ppca": lambda: PPCA(latent_dim=2, event_shape=(1, 2, 3)).fit(torch.randn(20, 1, 2, 3)),
 }
 every_model = pytest.mark.parametrize("name", MODELS)
+# What is trained by gradient has parameters; all that the others know is in buffers.
+every_trained = pytest.mark.parametrize("name", [name for name, make in MODELS.items() if [*make().parameters()]])
 hard = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -70,7 +88,9 @@ def test_shapes_and_finite_numbers_of_everything_offered(name, n):
     assert x.shape == (n, *model.event_shape)
     assert not x.requires_grad
     assert ((x >= model.support[0]) & (x <= model.support[1])).all()
-    values = [x, *model.loss(examples(model, n), *y, generator=seeded()).values()]
+    values = [x]
+    if hasattr(model, "loss"):
+        values += model.loss(examples(model, n), *y, generator=seeded()).values()
     for method in ("log_prob", "elbo"):
         if hasattr(model, method):
             values.append(getattr(model, method)(examples(model, n), *y))
@@ -78,7 +98,7 @@ def test_shapes_and_finite_numbers_of_everything_offered(name, n):
     assert all(value.isfinite().all() for value in values)
 
 
-@every_model
+@every_trained
 def test_the_loss_reaches_every_parameter(name):
     model = build(name)
     model.loss(examples(model), *told(model), generator=seeded())["loss"].mean().backward()
@@ -87,7 +107,7 @@ def test_the_loss_reaches_every_parameter(name):
     assert all(p.grad.isfinite().all() for p in model.parameters())
 
 
-@every_model
+@every_trained
 def test_the_gradient_is_the_slope_of_the_loss(name):
     model = build(name).double()
     x, direction = examples(model).double(), [torch.randn_like(p) for p in model.parameters()]
@@ -107,7 +127,7 @@ def test_the_gradient_is_the_slope_of_the_loss(name):
     assert math.isclose(slope, (ends[0] - ends[1]) / 2e-5, rel_tol=1e-4)
 
 
-@every_model
+@every_trained
 def test_the_loss_is_the_sum_of_its_named_parts(name):
     model = build(name)
     parts = model.loss(examples(model), *told(model), generator=seeded())
@@ -116,8 +136,8 @@ def test_the_loss_is_the_sum_of_its_named_parts(name):
         torch.testing.assert_close(total, sum(parts.values()))
 
 
-@every_model
-def test_forward_is_loss_and_elbo_its_negative(name):
+@every_trained
+def test_forward_is_loss_and_elbo_or_log_prob_its_negative(name):
     model = build(name)
     x = examples(model)
     y = told(model)
@@ -128,24 +148,38 @@ def test_forward_is_loss_and_elbo_its_negative(name):
         elbo = model.elbo(x, *y, generator=seeded())
         assert torch.equal(elbo, -loss["loss"])
         assert not elbo.requires_grad
+    if hasattr(model, "log_prob"):
+        assert torch.equal(model.log_prob(x), -loss["loss"])
 
 
 @every_model
 def test_the_generator_fixes_every_bit_and_another_seed_changes_them(name):
     model = build(name)
     x = examples(model)
-    for draw in (
-        lambda generator: model.sample(4, *told(model, 4), generator=generator),
-        lambda generator: model.loss(x, *told(model), generator=generator)["loss"],
-    ):
+    draws = [lambda generator: model.sample(9, *told(model, 9), generator=generator)]
+    if hasattr(model, "loss"):
+        draws.append(lambda generator: model.loss(x, *told(model), generator=generator)["loss"])
+    for draw in draws:
         torch.manual_seed(0)
         first = draw(seeded(0))
         torch.manual_seed(1)  # nothing may come from the global generator
         assert torch.equal(first, draw(seeded(0)))
-        assert not torch.equal(first, draw(seeded(1)))
+        exact = draw is not draws[0] and hasattr(model, "log_prob")  # such a loss draws nothing
+        assert torch.equal(first, draw(seeded(1))) == exact
 
 
 @every_model
+def test_the_path_ends_at_the_sample(name):
+    model = build(name)
+    if not hasattr(model, "sample_path"):
+        return
+    states = list(model.sample_path(3, generator=seeded()))
+    assert len(states) > 2
+    assert torch.equal(states[-1], model.sample(3, generator=seeded()))
+    assert not any(state.requires_grad for state in states)
+
+
+@every_trained
 def test_each_example_has_a_loss_of_its_own(name):
     model = build(name)
     x = examples(model)
@@ -170,7 +204,7 @@ def test_saved_weights_come_back_bit_for_bit(name):
     export.round_to_half(model)
     ship(model, "some")
     other = build(name, seed=1)
-    assert any(not torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
+    assert any(not torch.equal(value, other.state_dict()[key]) for key, value in model.state_dict().items())
     loaded = pretrained.load(other, "some")
     assert loaded is other
     assert not loaded.training
@@ -181,7 +215,7 @@ def test_saved_weights_come_back_bit_for_bit(name):
     assert torch.equal(model.sample(3, *y, generator=seeded()), loaded.sample(3, *y, generator=seeded()))
 
 
-@every_model
+@every_trained
 def test_weights_are_saved_as_the_nearest_half_precision_numbers(name):
     model = build(name)
     ship(model, "some")
@@ -199,12 +233,12 @@ def test_damaged_weights_are_refused(name):
     expected = sha256(content).hexdigest()
     content[-1] ^= 1
     file.write_bytes(content)
-    before = [p.clone() for p in model.parameters()]
+    before = [value.clone() for value in model.state_dict().values()]
     with pytest.raises(ValueError, match="is damaged") as refusal:
         pretrained.load(model, "some")
     for told in (str(file), expected, sha256(content).hexdigest(), "reinstall", "git checkout"):
         assert told in str(refusal.value)
-    assert all(torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True))
+    assert all(torch.equal(p, b) for p, b in zip(model.state_dict().values(), before, strict=True))
 
 
 def test_weights_of_another_architecture_are_refused():
@@ -248,8 +282,16 @@ def refused(error, came, call):
 def takers(model):
     """Every method that takes a batch of examples, which it judges before anything else."""
     y = told(model)
-    names = [name for name in ("loss", "forward", "log_prob", "elbo", "encode") if hasattr(model, name)]
-    calls = {name: lambda x, name=name: getattr(model, name)(x, *y) for name in names}
+    names = ["log_prob", "elbo", "encode", "posterior", "responsibilities", "fit", "start_from"]
+    names += ["loss", "forward"] if hasattr(model, "loss") else []
+    names = [name for name in names if hasattr(model, name)]
+    calls = {
+        name: lambda x, name=name: getattr(model, name)(x, *(y if name != "start_from" else ())) for name in names
+    }
+    if isinstance(model, PPCA):
+        calls["impute"] = lambda x: model.impute(x, torch.ones(model.event_shape, dtype=torch.bool))
+    if isinstance(model, Mixture):
+        calls["em_steps"] = lambda x: em_steps(model, x, steps=1)
     calls["train_steps"] = lambda x: train_steps(model, x, steps=1, batch_size=1)
     if isinstance(model, VAE):
         calls["log_weights"] = lambda x: model.log_weights(x, 2, *y)
@@ -432,12 +474,18 @@ def test_a_model_in_double_precision_takes_doubles(name):
     model = build(name).double()
     x = examples(model)
     y = told(model)
-    refused(TypeError, "torch.float32", lambda: model.loss(x, *y))
-    loss = model.loss(x.double(), *y, generator=seeded())["loss"]
-    assert loss.dtype == torch.float64
-    torch.testing.assert_close(
-        loss, build(name).loss(x, *y, generator=seeded())["loss"].double(), rtol=1e-5, atol=1e-5
-    )
+    exact = "log_prob" if hasattr(model, "log_prob") else "loss"
+
+    def value(model, x):
+        if exact == "log_prob":
+            return model.log_prob(x, *y)
+        return model.loss(x, *y, generator=seeded())["loss"]
+
+    refused(TypeError, "torch.float32", lambda: value(model, x))
+    found = value(model, x.double())
+    assert found.dtype == torch.float64
+    assert model.sample(3, *told(model, 3)).dtype == torch.float64
+    torch.testing.assert_close(found, value(build(name), x).double(), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["x", "Mnist", ""])

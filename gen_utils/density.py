@@ -1,0 +1,327 @@
+r"""Classical density estimates: a histogram, one Gaussian, a kernel at each data point.
+
+    p(x)  =  1/N Σ_n N(x | x_n, h² I)          (the kernel density estimate, KDE)
+
+Each is fitted in closed form. None needs a gradient, and none survives many dimensions: chapter 1 measures it.
+
+References: Silverman 1986, *Density Estimation for Statistics and Data Analysis*; Parzen 1962; Bishop 2006,
+*Pattern Recognition and Machine Learning*, sections 2.3.4 (Gaussian) and 2.5 (histogram, kernels).
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from gen_utils.base import GenerativeModel, batch, positive
+from gen_utils.likelihoods import LOG_2PI, normal_log_prob
+
+# Bytes in a table of examples against kernels: the examples go through in parts, so that memory is bounded. Much
+# smaller tables cost more memory, not less: below 32 MiB glibc takes them from a heap that they leave in pieces.
+TABLE = 2**26
+# Up to as many dimensions distances are summed from differences, which are exact however small the bandwidth is.
+# A matrix product is faster for more, at an error in the exponent of about one rounding of ‖x‖²/h².
+DIRECT = 4
+ROUNDING = 1e-4  # points on a line nearer to each other than this, in single precision, are the same to `pad`
+
+
+class Histogram(GenerativeModel):
+    """A box cut into equal cells: the density of a cell is its share of the data over its volume, outside it is 0.
+
+    Before `fit`, all cells have the same. D axes of `bins` each are binsᴰ cells.
+
+    Args:
+        low: lower ends of the box, one an axis.
+        high: upper ends of the box.
+        bins: number of cells along each axis.
+
+    Raises:
+        ValueError: a box without volume, or a number of bins that is not positive.
+    """
+
+    def __init__(self, low: Sequence[float], high: Sequence[float], bins: int = 20) -> None:
+        super().__init__((len(low),))
+        ends = torch.tensor([*zip(low, high, strict=True)]).T
+        if not (ends.isfinite().all() and (ends[0] < ends[1]).all()):
+            raise ValueError(f"low, high: expected finite ends with low < high on each axis, got {low} and {high}")
+        self.low: Tensor
+        self.high: Tensor
+        self.probability: Tensor
+        self.register_buffer("low", ends[0].clone())
+        self.register_buffer("high", ends[1].clone())
+        shape = (positive("bins", bins),) * len(low)
+        self.register_buffer("probability", torch.full(shape, 1 / math.prod(shape)))
+
+    def fit(self, x: Tensor, pseudo_count: float = 0.0) -> Self:
+        """Count the examples `(N, D)` in each cell, and return the model: maximum likelihood.
+
+        Args:
+            x: the data, inside the box.
+            pseudo_count: added to each cell's count. With more than 0, no cell of the box is impossible.
+
+        Raises:
+            ValueError: data outside the box, or a pseudo-count that is negative.
+        """
+        if not 0 <= pseudo_count < math.inf:
+            raise ValueError(f"pseudo_count: expected a number that is not negative, got {pseudo_count}")
+        cell, inside = self._cell(self.check_x(x))
+        if not inside.all():
+            raise ValueError(
+                f"x: expected data inside the box {self.low.tolist()}…{self.high.tolist()}, "
+                f"got {(~inside).sum()} of {len(x)} examples outside"
+            )
+        counts = cell.bincount(minlength=self.probability.numel()).to(x.dtype) + pseudo_count
+        self.probability.copy_((counts / counts.sum()).view_as(self.probability))
+        return self
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Look up log p(x), `(B,)` in nats from `(B, D)`: −∞ in empty cells and outside the box."""
+        cell, inside = self._cell(self.check_x(x))
+        volume = ((self.high - self.low) / len(self.probability)).prod()
+        return torch.where(inside, self.probability.flatten()[cell], 0).log() - volume.log()
+
+    def _cell(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        # Each cell holds its lower end, the last one on an axis also its upper end.
+        bins = len(self.probability)
+        index = ((x - self.low) / (self.high - self.low) * bins).floor().long().clamp(0, bins - 1)
+        strides = bins ** torch.arange(x.shape[1] - 1, -1, -1, device=x.device)
+        return (index * strides).sum(1), ((x >= self.low) & (x <= self.high)).all(1)
+
+    @torch.no_grad()
+    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
+        """Draw n cells by their probability and a point in each, `(n, D)`."""
+        weights = self.probability.flatten().double()
+        # By inversion, since `multinomial` takes at most 2²⁴ cells.
+        u = torch.rand(positive("n", n), generator=generator, dtype=torch.float64, device=weights.device)
+        total = weights.cumsum(0)
+        cell = torch.searchsorted(total, u * total[-1], right=True)
+        index = torch.stack(torch.unravel_index(cell, self.probability.shape), dim=1)
+        place = torch.rand(n, *self.event_shape, generator=generator, dtype=self.dtype, device=cell.device)
+        return self.low + (index + place) / len(self.probability) * (self.high - self.low)
+
+
+class Gaussian(GenerativeModel):
+    """One Gaussian with a full covariance: N(μ, Σ), N(0, I) before `fit`.
+
+    Buffers `mu` `(D,)` and `cholesky` `(D, D)`, the lower triangular L with Σ = LLᵀ.
+
+    Args:
+        event_shape: shape of one example.
+
+    Raises:
+        ValueError: a size that is not positive.
+    """
+
+    def __init__(self, event_shape: Sequence[int]) -> None:
+        super().__init__(event_shape)
+        D = math.prod(self.event_shape)
+        self.mu: Tensor
+        self.cholesky: Tensor
+        self.register_buffer("mu", torch.zeros(D))
+        self.register_buffer("cholesky", torch.eye(D))
+
+    @property
+    def covariance(self) -> Tensor:
+        """The covariance Σ, `(D, D)`."""
+        return self.cholesky @ self.cholesky.T
+
+    @torch.no_grad()
+    def fit(self, x: Tensor, reg: float = 0.0) -> Self:
+        """Take mean and covariance (divided by N) of the examples, and return the model: maximum likelihood.
+
+        Args:
+            x: the data, `(N, *event_shape)`.
+            reg: added to each variance.
+
+        Raises:
+            ValueError: a covariance that is singular, or a negative reg.
+        """
+        if not 0 <= reg < math.inf:
+            raise ValueError(f"reg: expected a number that is not negative, got {reg}")
+        x = self.check_x(x).flatten(1).double()
+        mu = x.mean(0)
+        centred = x - mu
+        covariance = centred.T @ centred / len(x) + reg * torch.eye(len(mu), dtype=x.dtype, device=x.device)
+        cholesky, info = torch.linalg.cholesky_ex(covariance)
+        # The diagonal of L: how much of a dimension's deviation the dimensions before it do not explain.
+        if info != 0 or (cholesky.diagonal() <= 1e-7 * covariance.diagonal().sqrt()).any():
+            raise ValueError(
+                f"x: expected examples whose covariance is invertible, got {len(x)} examples of {len(mu)} dimensions "
+                "with one that is constant or a combination of others; a reg above 0 repairs it"
+            )
+        self.mu.copy_(mu)
+        self.cholesky.copy_(cholesky)
+        return self
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Compute log N(x | μ, Σ), `(B,)` in nats from `(B, *event_shape)`."""
+        centred = (self.check_x(x).flatten(1) - self.mu).T
+        eps = torch.linalg.solve_triangular(self.cholesky, centred, upper=False).T
+        return normal_log_prob(eps) - self.cholesky.diagonal().log().sum()
+
+    @torch.no_grad()
+    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
+        """Draw μ + Lε with ε ~ N(0, I), `(n, *event_shape)`."""
+        shape = (positive("n", n), len(self.mu))
+        eps = torch.randn(shape, generator=generator, dtype=self.dtype, device=self.mu.device)
+        return (self.mu + eps @ self.cholesky.T).unflatten(1, self.event_shape)
+
+
+class KDE(GenerativeModel):
+    """A kernel density estimate: an equal mixture of Gaussians N(x_n, h² I), one at each data point.
+
+    Buffers `data` `(N, *event_shape)` and `bandwidth` `()`.
+
+    Args:
+        x: the data, `(N, *event_shape)`; its precision is the model's.
+        bandwidth: h, the standard deviation of each kernel.
+
+    Raises:
+        ValueError: data that are no batch, or a bandwidth that is not positive.
+    """
+
+    def __init__(self, x: Tensor, bandwidth: float) -> None:
+        super().__init__(batch("x", x, x.shape[1:] if isinstance(x, Tensor) else ()).shape[1:])
+        if not 0 < bandwidth < math.inf:
+            raise ValueError(f"bandwidth: expected a positive number, got {bandwidth}")
+        self.data: Tensor
+        self.bandwidth: Tensor
+        self.register_buffer("data", x.detach().clone())
+        self.register_buffer("bandwidth", torch.tensor(bandwidth, dtype=x.dtype, device=x.device))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Compute log p(x), `(B,)` in nats from `(B, *event_shape)`, in a bounded amount of memory."""
+        data = self.data.flatten(1)
+        return kde_log_prob(self.check_x(x).flatten(1), data, self.bandwidth, data.new_ones(len(data)))
+
+    @torch.no_grad()
+    def leave_one_out(self) -> Tensor:
+        """Compute log p(x_n) of each data point under the kernels of all others, `(N,)` in nats.
+
+        Under all of them, its own kernel alone would make it as likely as you like: let h go to 0.
+
+        Raises:
+            ValueError: a single data point, which has no others.
+        """
+        data = self.data.flatten(1)
+        if len(data) < 2:
+            raise ValueError(f"expected at least 2 data points to leave one out, got {len(data)}")
+        sums = []
+        for start, table in _log_kernels(data, data, self.bandwidth, data.new_ones(len(data))):
+            table[:, start : start + len(table)].fill_diagonal_(-math.inf)
+            sums.append(table.logsumexp(1))
+        return torch.cat(sums) - math.log(len(data) - 1)
+
+    @torch.no_grad()
+    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
+        """Draw n data points and add h·ε with ε ~ N(0, I), `(n, *event_shape)`."""
+        device = self.data.device
+        chosen = torch.randint(len(self.data), (positive("n", n),), generator=generator, device=device)
+        eps = torch.randn((n, *self.event_shape), generator=generator, dtype=self.dtype, device=device)
+        return self.data[chosen] + self.bandwidth * eps
+
+
+def kde_log_prob(x: Tensor, data: Tensor, bandwidth: Tensor, weight: Tensor) -> Tensor:
+    """Compute the log-density of a KDE with weights at `(B, D)`: `(B,)` in nats. A pure function, to be exported.
+
+    Args:
+        x: where, `(B, D)`.
+        data: where the kernels stand, `(N, D)`.
+        bandwidth: h, `()`.
+        weight: how much each kernel counts, `(N,)`, not negative: 0 masks it out.
+    """
+    tables = _log_kernels(x, data, bandwidth, weight)
+    return torch.cat([table.logsumexp(1) for _, table in tables]) - weight.sum().log()
+
+
+@torch.no_grad()
+def choose_bandwidth(x: Tensor, bandwidths: Sequence[float], folds: int = 10) -> tuple[float, Tensor]:
+    """Choose a KDE's bandwidth by cross-validation: the best of `bandwidths`, and the score of each, `(H,)` in nats.
+
+    A score is the mean log-density of the examples, each under the kernels of the other folds. Folds are runs of
+    neighbours in the order given, as scikit-learn's `KFold`; shuffle first where the order means something. With
+    `folds=len(x)` an example is left out alone.
+
+    Raises:
+        ValueError: folds outside 2…N, no bandwidth, or one that is not positive.
+    """
+    if not 2 <= positive("folds", folds) <= len(batch("x", x, x.shape[1:])):
+        raise ValueError(f"folds: expected 2…{len(x)}, the number of examples, got {folds}")
+    if len(bandwidths) == 0:
+        raise ValueError("bandwidths: expected at least one, got none")
+    scores = torch.stack([_held_out(x, bandwidth, folds) for bandwidth in bandwidths])
+    return float(bandwidths[int(scores.argmax())]), scores
+
+
+def _held_out(x: Tensor, bandwidth: float, folds: int) -> Tensor:
+    if folds == len(x):  # the same by one table instead of N
+        return KDE(x, bandwidth).leave_one_out().mean()
+    parts = x.tensor_split(folds)
+    others = (torch.cat(parts[:i] + parts[i + 1 :]) for i in range(folds))
+    return torch.cat([KDE(other, bandwidth).log_prob(part) for other, part in zip(others, parts, strict=True)]).mean()
+
+
+def _log_kernels(x: Tensor, data: Tensor, bandwidth: Tensor, weight: Tensor) -> Iterator[tuple[int, Tensor]]:
+    # Tables (b, N) of log w_n N(x_i | x_n, h²I), some rows at a time, and the number of the first row.
+    D = x.shape[1]
+    log_height = weight.log() - D * (bandwidth.log() + 0.5 * LOG_2PI)
+    centre = data.mean(0)  # small coordinates lose less to rounding
+    b = (data - centre) / bandwidth
+    offset = log_height - 0.5 * b.square().sum(1)
+    for start in range(0, len(x), rows := max(1, TABLE // (len(data) * data.element_size()))):
+        a = (x[start : start + rows] - centre) / bandwidth
+        if D <= DIRECT:
+            table = log_height
+            for d in range(D):
+                difference = a[:, d, None] - b[:, d]
+                table = torch.addcmul(table, difference, difference, value=-0.5)
+        else:  # −½‖a − b‖² = a·b − ½‖b‖² − ½‖a‖²: one matrix product
+            table = torch.addmm(offset, a, b.T)
+            table -= 0.5 * a.square().sum(1, keepdim=True)
+        yield start, table
+
+
+def pad(
+    train: Tensor, train_weight: Tensor, held_out: Tensor, held_out_weight: Tensor, bandwidth: Tensor, grid: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Fit a KDE, a histogram and a Gaussian to points on a line, and score each. A pure function, to be exported.
+
+    The histogram's cells are √12 h wide, one of them from 0: so that h, the standard deviation of a kernel, is also
+    that of a cell. Points that are all the same have a Gaussian of no width: +∞ there, −∞ elsewhere.
+
+    Args:
+        train: the points that are fitted, `(N,)`.
+        train_weight: 1 for a point, 0 for a place without one, `(N,)`.
+        held_out: other points, `(M,)`.
+        held_out_weight: the same for them, `(M,)`.
+        bandwidth: h, `(1,)`.
+        grid: where the densities are wanted, `(G,)`.
+
+    Returns:
+        The densities `(3, G)` of KDE, histogram and Gaussian, 0 while there are no training points; and their mean
+        log-likelihoods of the training and the held-out points, `(3,)` each, in nats. A mean over no points is NaN.
+    """
+    x, n = torch.cat([grid, train, held_out]), train_weight.sum()
+    kde = kde_log_prob(x[:, None], train[:, None], bandwidth[0], train_weight)
+
+    width = math.sqrt(12) * bandwidth
+    same_cell = (x / width).floor()[:, None] == (train / width).floor()
+    histogram = (torch.where(same_cell, train_weight, 0).sum(1) / (n * width)).log()
+
+    mu = (train_weight * train).sum() / n
+    sigma = ((train_weight * (train - mu).square()).sum() / n).sqrt()
+    spike = torch.where((x - mu).abs() < ROUNDING, math.inf, -math.inf)
+    gaussian = torch.where(sigma < ROUNDING, spike, normal_log_prob(x[:, None], mu, sigma))
+
+    log_p = torch.where(n > 0, torch.stack([kde, histogram, gaussian]), -math.inf)
+    parts = log_p.split([len(grid), len(train), len(held_out)], 1)
+    return parts[0].exp(), _mean_score(parts[1], train_weight), _mean_score(parts[2], held_out_weight)
+
+
+def _mean_score(log_p: Tensor, weight: Tensor) -> Tensor:
+    # Of the points with weight; one of them at −∞ outweighs any at +∞.
+    kept = torch.where(weight > 0, log_p, 0)
+    mean = kept.sum(1) / weight.sum()
+    return torch.where(kept.amin(1) == -math.inf, -math.inf, mean)

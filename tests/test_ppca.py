@@ -1,0 +1,154 @@
+"""PPCA against scikit-learn and the formulas of joint Gaussians."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import multivariate_normal
+from sklearn.decomposition import PCA
+
+from gen_utils.ppca import PPCA
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def normal(*shape, seed=0, dtype=torch.float64):
+    return torch.randn(*shape, generator=seeded(seed), dtype=dtype)
+
+
+def close(found, expected, tolerance=1e-10):
+    torch.testing.assert_close(found, torch.as_tensor(expected, dtype=found.dtype), rtol=tolerance, atol=tolerance)
+
+
+@pytest.fixture(scope="module")
+def ppca():
+    x = normal(120, 3) * torch.tensor([3.0, 2, 1]) @ normal(3, 6, seed=1) + 0.5 * normal(120, 6, seed=2) + 10
+    return PPCA(2, (2, 3)).double().fit(x.unflatten(1, (2, 3))), x.unflatten(1, (2, 3))
+
+
+def moments(model):
+    return model.mu, model.W @ model.W.T + model.sigma**2 * torch.eye(len(model.mu)).double()
+
+
+def test_ppca_is_scikit_learn_s_with_n_in_place_of_n_minus_1(ppca):
+    model, x = ppca
+    n, sk = len(x), PCA(2).fit(x.flatten(1).numpy())
+    close(moments(model)[1] * n / (n - 1), sk.get_covariance())
+    # With its own divisor it is ours exactly.
+    sk.explained_variance_ *= (n - 1) / n
+    sk.noise_variance_ *= (n - 1) / n
+    close(model.log_prob(x), sk.score_samples(x.flatten(1).numpy()))
+    # And with theirs, ours is theirs.
+    scaled = PPCA(2, (2, 3)).double()
+    scaled.load_state_dict(model.state_dict())
+    scaled.W *= (n / (n - 1)) ** 0.5
+    scaled.sigma *= (n / (n - 1)) ** 0.5
+    close(scaled.log_prob(x), PCA(2).fit(x.flatten(1).numpy()).score_samples(x.flatten(1).numpy()))
+    assert model.log_prob(x).mean() > scaled.log_prob(x).mean()
+
+
+def test_data_of_several_parts_are_fitted_as_one(ppca):
+    x = ppca[1].repeat(80, 1, 1)  # 9600 examples
+    close(PPCA(2, (2, 3)).double().fit(x).log_prob(x[:120]), ppca[0].log_prob(x[:120]))
+
+
+def test_ppca_s_density_is_the_gaussian_s(ppca):
+    model, x = ppca
+    mu, covariance = moments(model)
+    close(model.log_prob(x), multivariate_normal(mu, covariance).logpdf(x.flatten(1).numpy()))
+
+
+def test_no_other_ppca_is_more_likely(ppca):
+    model, x = ppca
+    best = model.log_prob(x).mean()
+    for seed in range(20):
+        moved = PPCA(2, (2, 3)).double()
+        moved.load_state_dict(
+            {name: v * (1 + 0.05 * normal(1, *v.shape, seed=seed)[0]) for name, v in model.state_dict().items()}
+        )
+        assert moved.log_prob(x).mean() < best
+
+
+def test_the_posterior_is_bayes_rule_on_the_joint_gaussian():
+    model = PPCA(2, (2, 3)).double()  # any weights, not only those of a fit
+    model.W.copy_(normal(6, 2))
+    model.mu.copy_(normal(6, seed=1))
+    model.sigma.fill_(0.7)
+    x = normal(5, 2, 3, seed=2)
+    mu, covariance = moments(model)
+    gain = model.W.T @ torch.linalg.inv(covariance)
+    mean, spread = model.posterior(x)
+    close(mean, (x.flatten(1) - mu) @ gain.T)
+    close(spread, torch.eye(2) - gain @ model.W)
+    close(model.log_prob(x), multivariate_normal(mu, covariance).logpdf(x.flatten(1).numpy()))
+    # log p(x) = log p(x|z) + log p(z) − log p(z|x), whatever z is.
+    z = normal(5, 2, seed=3)
+    noise = multivariate_normal(np.zeros(6), 0.49 * np.eye(6)).logpdf((x - model.decode(z)).flatten(1).numpy())
+    prior, posterior = (
+        multivariate_normal(np.zeros(2)).logpdf(z),
+        multivariate_normal(np.zeros(2), spread).logpdf(z - mean),
+    )
+    close(model.log_prob(x), noise + prior - posterior)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_imputation_is_the_conditional_gaussian(ppca, same):
+    model, x = ppca
+    x = x[:10]
+    observed = torch.rand((2, 3) if same else x.shape, generator=seeded()) < 0.5
+    found = model.impute(torch.where(observed, x, 1e3), observed)
+    mu, S = moments(model)
+    for one, mask, filled in zip(x.flatten(1), observed.expand(x.shape).flatten(1), found.flatten(1), strict=True):
+        expected = one.clone()
+        if (~mask).any():
+            gain = S[~mask][:, mask] @ torch.linalg.inv(S[mask][:, mask])
+            expected[~mask] = mu[~mask] + gain @ (one[mask] - mu[mask])
+        close(filled, expected, 1e-9)
+
+
+def test_nothing_observed_is_imputed_by_the_mean_and_all_observed_by_itself(ppca):
+    model, x = ppca
+    close(model.impute(x, torch.zeros(2, 3, dtype=torch.bool)), model.mu.view(2, 3).expand(x.shape))
+    assert torch.equal(model.impute(x, torch.ones(2, 3, dtype=torch.bool)), x)
+
+
+@pytest.mark.parametrize(
+    ("observed", "error", "came"),
+    [
+        (torch.ones(2, 3), TypeError, "torch.float32"),
+        (torch.ones(3, 2, dtype=torch.bool), ValueError, r"\(3, 2\)"),
+        (torch.ones(1, 2, 3, dtype=torch.bool), ValueError, r"\(1, 2, 3\)"),
+        (None, TypeError, "NoneType"),
+    ],
+)
+def test_a_mask_that_does_not_fit_is_refused(ppca, observed, error, came):
+    model, x = ppca
+    with pytest.raises(error, match=f"observed: expected .*got .*{came}"):
+        model.impute(x, observed)
+
+
+def test_samples_of_ppca_have_its_moments(ppca):
+    n, (model, _) = 40_000, ppca
+    x = model.sample(n, generator=seeded()).flatten(1)
+    mu, S = moments(model)
+    assert ((x.mean(0) - mu).abs() < 3 * (S.diagonal() / n).sqrt()).all()
+    error = ((S**2 + S.diagonal()[:, None] * S.diagonal()) / n).sqrt()
+    assert ((x.T.cov() - S).abs() < 3 * error).all()
+
+
+def test_a_plane_has_no_ppca_and_needs_more_dimensions_than_latents():
+    plane = (normal(50, 2) @ normal(2, 6, seed=1)).unflatten(1, (2, 3))
+    for x in (plane, plane[:2], plane.float()):
+        with pytest.raises(ValueError, match="span more than latent_dim=2 dimensions"):
+            PPCA(2, (2, 3)).to(x.dtype).fit(x)
+    with pytest.raises(ValueError, match="fewer than the 6 dimensions of an example, got 6"):
+        PPCA(6, (2, 3))
+
+
+@pytest.mark.parametrize(("K", "P"), [(1, 6 + 6 + 1), (2, 6 + 12 - 1 + 1), (5, 6 * 7 // 2 + 6)])
+def test_parameters_of_ppca_are_counted(K, P):  # noqa: N803
+    # With K = D − 1 it is any Gaussian: the mean and a symmetric matrix.
+    assert PPCA(K, (2, 3)).free_parameters == P
