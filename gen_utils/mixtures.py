@@ -20,8 +20,8 @@ from torch import Tensor
 from gen_utils.base import GenerativeModel, batch, positive
 from gen_utils.likelihoods import LOG_2PI
 
-# Numbers in the largest tensor of a step: the data goes through in parts, so that memory is bounded whatever N is,
-# and small enough that a part stays in the cache.
+# Numbers in the largest tensor of a mixture of Gaussians: the data goes through in parts, so that memory is bounded
+# whatever N is, and small enough that a part stays in the cache.
 PART = 2**20
 
 
@@ -312,9 +312,7 @@ class BernoulliMixture(Mixture):
 
     def log_joint(self, x: Tensor) -> Tensor:
         """Compute log π_k + log p(x|z=k): `(B, K)` in nats from `(B, *event_shape)` with values 0 and 1."""
-        x = self.check_x(x).flatten(1)
-        parts = x.split(_image_rows(self.mu))
-        return torch.cat([_bernoulli_log_joint(self.pi, self.mu.flatten(1), part) for part in parts])
+        return _bernoulli_log_joint(self.pi, self.mu.flatten(1), self.check_x(x).flatten(1))
 
     @torch.no_grad()
     def em_step(self, x: Tensor) -> float:
@@ -352,27 +350,16 @@ def bernoulli_em_step(
     Returns:
         The new `pi` and `mu`, and the mean log p(x) under the old ones, `()` in nats.
     """
-    counts, white, total = (torch.zeros_like(value) for value in (pi, mu, pi[0]))
-    rows = _image_rows(mu)
-    for part, part_weight in zip(x.split(rows), weight.split(rows), strict=True):
-        log_joint = _bernoulli_log_joint(pi, mu, part)
-        log_px = log_joint.logsumexp(1, keepdim=True)
-        r = (log_joint - log_px).exp() * part_weight[:, None]
-        counts = counts + r.sum(0)
-        white = white + r.T @ part
-        total = total + part_weight @ log_px[:, 0]
-    N = counts.sum()
-    return counts / N, (white + prior) / (counts[:, None] + 2 * prior), total / N
+    log_joint = _bernoulli_log_joint(pi, mu, x)
+    r = log_joint.softmax(1) * weight[:, None]
+    counts, N = r.sum(0), weight.sum()
+    mean_log_px = weight @ log_joint.logsumexp(1) / N
+    return counts / N, (r.T @ x + prior) / (counts[:, None] + 2 * prior), mean_log_px
 
 
 def _bernoulli_log_joint(pi: Tensor, mu: Tensor, x: Tensor) -> Tensor:
     # Σ_d x_d log μ_d + (1 − x_d) log(1 − μ_d) = Σ_d x_d logit μ_d + log(1 − μ_d): one matrix product.
     return torch.addmm(pi.log() + torch.log1p(-mu).sum(1), x, mu.logit().T)
-
-
-def _image_rows(mu: Tensor) -> int:
-    # Images in a part: neither their pixels nor their responsibilities may be too many.
-    return max(1, 4 * PART // max(mu[0].numel(), len(mu)))
 
 
 def em_picture(
@@ -387,10 +374,10 @@ def em_picture(
         responsibilities, `(N, K)`; 64 points on the ellipse two standard deviations from each old mean, `(K, 64, 2)`.
         All but the weights of a component that has become singular are not finite.
     """
-    *new, log_likelihood = gaussian_em_step(pi, mu, covariance, x, weight)
+    new_pi, new_mu, new_covariance, log_likelihood = gaussian_em_step(pi, mu, covariance, x, weight)
     whitener, _ = whiten(covariance)
     r = _gaussian_log_joint(pi, mu, whitener, x)[0].softmax(0).T
-    angle = torch.arange(64) * (2 * math.pi / 64)
-    circle = 2 * torch.stack([angle.cos(), angle.sin()], dim=1).to(mu)
+    angle = torch.arange(64).to(mu) * (2 * math.pi / 64)
+    circle = 2 * torch.stack([angle.cos(), angle.sin()], dim=1)
     outline = mu[:, None] + circle @ whitener @ covariance  # W Σ is the transposed inverse of W
-    return *new, log_likelihood[None], r, outline
+    return new_pi, new_mu, new_covariance, log_likelihood[None], r, outline

@@ -19,6 +19,7 @@ from gen_utils.mixtures import (
     BernoulliMixture,
     GaussianMixture,
     bernoulli_em_step,
+    em_picture,
     em_steps,
     gaussian_em_step,
     kmeans_plus_plus,
@@ -138,16 +139,9 @@ def test_whitening_is_the_inverse_cholesky_factor(D, scale):  # noqa: N803
 @settings(max_examples=20, deadline=None)
 @given(part=st.integers(1, 400))
 def test_however_the_data_are_cut_the_step_is_the_same(part):
-    x, images = clusters(50), (torch.rand(50, 4, generator=seeded()) < 0.3).double()
+    x = clusters(50)
     calls = [
         lambda: gaussian_em_step(*gaussian_mixture(x).state_dict().values(), x, torch.ones(50).double()),
-        lambda: bernoulli_em_step(
-            torch.tensor([0.3, 0.7]).double(),
-            0.2 + 0.1 * torch.arange(8.0).view(2, 4).double(),
-            images,
-            torch.ones(50).double(),
-            0.1,
-        ),
         lambda: [gaussian_mixture(x).log_prob(x)],
     ]
     before = mixtures.PART
@@ -198,6 +192,28 @@ def test_em_runs_as_a_graph_with_a_number_of_points_that_varies(tmp_path, monkey
     for found, expected in zip((pi, mu, covariance), model.state_dict().values(), strict=True):
         np.testing.assert_allclose(found, expected.numpy(), atol=1e-4)
     output_folder.cache_clear()
+
+
+def test_a_picture_shows_the_parameters_before_its_step():
+    x, model = clusters(), gaussian_mixture(clusters())
+    for _ in em_steps(model, x, steps=5):
+        pass
+    start = [*model.state_dict().values()]
+    *new, log_likelihood, r, outline = em_picture(x, torch.ones(len(x)).double(), *start)
+    for one, other in zip(
+        (*new, log_likelihood[0]), gaussian_em_step(*start, x, torch.ones(300).double()), strict=True
+    ):
+        close(one, other)
+    close(r, model.responsibilities(x))
+    assert outline.shape == (3, 64, 2)
+    for k in range(3):
+        away = outline[k] - model.mu[k]
+        close((away * torch.linalg.solve(model.covariance[k], away.T).T).sum(1), np.full(64, 4.0))
+        close(away[:32], -away[32:])
+        # All around: the polygon holds all but a little of the ellipse's area, 4π √det Σ.
+        x1, y1, x2, y2 = *away.T, *away.roll(-1, 0).T
+        area = (x1 * y2 - x2 * y1).sum() / 2
+        close(area, 4 * 32 * math.sin(math.pi / 32) * model.covariance[k].det().sqrt())
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

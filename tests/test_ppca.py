@@ -1,12 +1,15 @@
 """PPCA against scikit-learn and the formulas of joint Gaussians."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from scipy.stats import multivariate_normal
 from sklearn.decomposition import PCA
 
-from gen_utils.ppca import PPCA
+from gen_utils.export import STAGING, export, output_folder
+from gen_utils.ppca import PPCA, refine_log_prob
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -152,3 +155,77 @@ def test_a_plane_has_no_ppca_and_needs_more_dimensions_than_latents():
 def test_parameters_of_ppca_are_counted(K, P):  # noqa: N803
     # With K = D − 1 it is any Gaussian: the mean and a symmetric matrix.
     assert PPCA(K, (2, 3)).free_parameters == P
+
+
+def estimate(refine, eps, blocks=(None,)):
+    """Refine from nothing, in blocks that end at these numbers of draws."""
+    found, before = torch.zeros(eps.shape[1], 2).to(eps), 0
+    for end in blocks:
+        block = eps[before:end]
+        spare = torch.full_like(block[:2], 1e3)  # what does not count may be anything
+        found = refine(
+            torch.cat([block, spare]), torch.tensor([len(block)]).to(eps), torch.tensor([before]).to(eps), found
+        )
+        before += len(block)
+    return found
+
+
+def test_estimates_are_the_mean_of_p_of_x_given_z_and_of_the_weights(ppca):
+    model, x = ppca
+    eps = normal(50, 3, 2, seed=5)
+    found = estimate(refine_log_prob(model, x[:1], widening=1.4), eps)
+    V = torch.linalg.svd(model.W, full_matrices=False).Vh
+    mean, covariance = model.posterior(x[:1])
+    # Standard deviations in the turned space, where the posterior is diagonal.
+    scale = 1.4 * (V @ covariance @ V.T).diagonal().sqrt()
+    noise = multivariate_normal(np.zeros(6), model.sigma.item() ** 2 * np.eye(6))
+    prior = multivariate_normal(np.zeros(2))
+    for repeat in range(3):
+        z = eps[:, repeat] @ V
+        log_px_z = torch.as_tensor(noise.logpdf((x[:1] - model.decode(z)).flatten(1)))
+        close(found[repeat, 0], log_px_z.logsumexp(0) - math.log(50), 1e-9)
+        z = mean + (scale * eps[:, repeat]) @ V
+        log_px_z = torch.as_tensor(noise.logpdf((x[:1] - model.decode(z)).flatten(1)))
+        q = multivariate_normal(mean[0], 1.4**2 * covariance)
+        log_weight = log_px_z + torch.as_tensor(prior.logpdf(z) - q.logpdf(z))
+        close(found[repeat, 1], log_weight.logsumexp(0) - math.log(50), 1e-9)
+
+
+def test_blocks_of_draws_are_one_and_the_exact_posterior_needs_a_single_draw(ppca):
+    model, x = ppca
+    eps = normal(40, 4, 2, seed=6)
+    refine = refine_log_prob(model, x[3:4])
+    close(estimate(refine, eps, blocks=(1, 3, 20, 40)), estimate(refine, eps))
+    exact = estimate(refine_log_prob(model, x[3:4], widening=1.0), eps[:1])[:, 1]
+    close(exact, model.log_prob(x[3:4]).expand(4))
+
+
+def test_estimates_are_unbiased_before_the_logarithm(ppca):
+    model, x = ppca
+    found = estimate(refine_log_prob(model, x[7:8]), normal(1, 40_000, 2, seed=7))
+    ratio = (found - model.log_prob(x[7:8])).exp()
+    assert ((ratio.mean(0) - 1).abs() < 3 * ratio.std(0) / 200).all()
+
+
+def test_the_graph_starts_from_nothing(ppca, tmp_path, monkeypatch):
+    monkeypatch.setenv(STAGING, str(tmp_path))
+    output_folder.cache_clear()
+    model, x = PPCA(2, (2, 3)), ppca[1][:1].float()
+    model.load_state_dict(ppca[0].state_dict())
+    refine = refine_log_prob(model, x)
+    inputs = {"eps": normal(8, 3, 2).float(), "count": torch.tensor([5.0]), "before": torch.tensor([0.0])}
+    graph = export(refine, inputs | {"estimate": torch.zeros(3, 2)}, ["new_estimate"], "refine")
+    feeds = {name: value.numpy() for name, value in inputs.items()}
+    found = graph.run(**feeds, estimate=np.full((3, 2), 1e6, np.float32))["new_estimate"]
+    expected = estimate(refine_log_prob(ppca[0], ppca[1][:1]), inputs["eps"][:5].double())
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    output_folder.cache_clear()
+
+
+def test_estimates_need_one_example_and_a_width(ppca):
+    model, x = ppca
+    with pytest.raises(ValueError, match="x: expected one example, got 2"):
+        refine_log_prob(model, x[:2])
+    for widening in (0.0, -1.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match=f"widening: expected a positive number, got {widening}"):
+            refine_log_prob(model, x[:1], widening)

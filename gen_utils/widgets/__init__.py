@@ -1,17 +1,27 @@
 """Widgets that run the course's own graphs: in the published page without a kernel, in notebooks with one."""
 
 from gen_utils.widgets.base import GraphWidget
+from gen_utils.widgets.completion import Completion
 from gen_utils.widgets.conditional import ConditionalSliders
+from gen_utils.widgets.density_pad import DensityPad
 from gen_utils.widgets.drawing import PosteriorPlane
+from gen_utils.widgets.em_steps import EMSteps
+from gen_utils.widgets.flow_layers import FlowLayers
 from gen_utils.widgets.latents import LatentPlane, LatentSliders
+from gen_utils.widgets.monte_carlo import MonteCarlo
 from gen_utils.widgets.noise import Noise
 from gen_utils.widgets.rate_distortion import RateDistortion
 
 __all__ = [
+    "Completion",
     "ConditionalSliders",
+    "DensityPad",
+    "EMSteps",
+    "FlowLayers",
     "GraphWidget",
     "LatentPlane",
     "LatentSliders",
+    "MonteCarlo",
     "Noise",
     "PosteriorPlane",
     "RateDistortion",

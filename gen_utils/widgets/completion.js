@@ -1,0 +1,123 @@
+// Draw a digit: the model sees its upper rows alone and completes them, row by row, for several draws of noise.
+
+function render({ model, el }) {
+  comeAlive({ model, el, build: (graphs) => buildCompletion(model, graphs) });
+}
+
+function buildCompletion(model, graphs) {
+  const [B, colours] = [model.get("batch"), model.get("colours")];
+  const seen = cutImage("Your drawing, prepared as MNIST was; what lies below the line is hidden from the model");
+  const completions = Array.from({ length: B }, (_, i) => cutImage(`Completion ${i + 1}`));
+  const text = h("p", { class: "gu-hint", role: "status" });
+  let x = new Float32Array(784); // prepared, all of it
+  let changes = 0; // of the drawing or of what is kept: a completion of what was there before stops
+
+  const show = (images, rows, end) => {
+    const data = rgb(colours.data);
+    const drawn = rgb(colours.model);
+    completions.forEach((each, i) => each.paint(images.subarray(784 * i, 784 * (i + 1)), rows, (row) => (row < rows ? data : row < end ? drawn : null)));
+  };
+  const prepare = latest(async () => {
+    const began = performance.now();
+    const found = await graphs.run("prepare", { ink: { data: pad.ink(), dims: [1, 1, PAD_SIDE, PAD_SIDE] } });
+    x = found.x.data;
+    cover(began);
+  });
+  const cover = (began) => {
+    changes += 1;
+    const rows = model.get("rows");
+    const [data, hidden] = [rgb(colours.data), rgb("#d0d0d0")];
+    seen.paint(x, rows, (row) => (row < rows ? data : hidden));
+    show(repeated(x, B), rows, rows);
+    const blank = x.every((pixel) => pixel === 0);
+    text.textContent = blank ? "Nothing is drawn." : `The model sees ${rows} of 28 rows.`;
+    seen.canvas.dataset.ms = performance.now() - began;
+  };
+
+  // In a row all pixels are drawn at once, again and again until nothing changes: each time at least the first wrong
+  // one is put right, so the row ends as if drawn one pixel after the other.
+  const complete = latest(async () => {
+    const began = performance.now();
+    const [rows, seed, change] = [model.get("rows"), model.get("seed"), changes];
+    const [noise, dims] = [new Noise(seed), [B, 1, 28, 28]];
+    const u = Float32Array.from({ length: 784 * B }, () => noise.uniform());
+    let images = repeated(x, B).map((pixel, i) => (i % 784 < 28 * rows ? pixel : 0));
+    let calls = 0;
+    for (let row = rows; row < 28; row++) {
+      const chosen = Float32Array.from(images, (_, i) => Number(Math.floor((i % 784) / 28) === row));
+      for (let settled = false; !settled; calls++) {
+        const { x_next } = await graphs.run("step", { x: { data: images, dims }, u: { data: u, dims }, chosen: { data: chosen, dims } });
+        settled = x_next.data.every((pixel, i) => pixel === images[i]);
+        images = x_next.data;
+      }
+      if (change !== changes || seed !== model.get("seed")) return;
+      show(images, rows, row + 1);
+      await new Promise(requestAnimationFrame);
+    }
+    text.textContent = `${28 * (28 - rows)} pixels of each completion drawn from p(pixel | all before it).`;
+    done.dataset.images = Array.from(images, Number).join("");
+    done.dataset.calls = calls;
+    done.dataset.shown = JSON.stringify({ rows, seed });
+    done.dataset.ms = performance.now() - began;
+  });
+
+  const set = (name, value) => {
+    model.set(name, value);
+    model.save_changes();
+  };
+  let prepared = null;
+  const pad = drawingPad({ label: "Drawing pad", examples: imageBytes(model.get("examples")), onchange: () => (prepared = prepare()) });
+  const rows = slider({
+    label: "Rows that are kept", symbol: "rows", format: String, min: 1, max: 27, step: 1, value: model.get("rows"),
+    oninput: (value) => set("rows", value),
+  });
+  model.on("change:example", () => pad.show(model.get("example")));
+  model.on("change:rows", () => {
+    rows.set(model.get("rows"));
+    cover(performance.now());
+  });
+  model.on("change:seed", complete);
+
+  const done = h("div", { class: "gu-completions", role: "group", "aria-label": "Completions" }, ...completions.map((each) => each.element));
+  const element = h(
+    "div", { class: "gu-columns", style: `--gu-accent: ${colours.model}` },
+    pad.element,
+    h(
+      "div", { class: "gu-pad" },
+      h("div", { class: "gu-seen" }, seen.element, h("div", {}, rows.element, text, h("div", { class: "gu-buttons" }, button("Complete", () => set("seed", model.get("seed") + 1))))),
+      done,
+      h("div", { class: "gu-caption" }, "Draw a whole digit: the line cuts it. Blue: kept from your drawing. Orange: drawn by the model."),
+    ),
+  );
+  const first = async () => {
+    pad.show(model.get("example"));
+    await prepared;
+    complete(); // while the reader looks on
+  };
+  return { element, first };
+}
+
+const repeated = (image, times) => Float32Array.from({ length: image.length * times }, (_, i) => image[i % image.length]);
+
+const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+
+// A picture of 28 × 28 on light paper with a line under its first rows; `colour(row)` is the ink's in that row.
+function cutImage(label) {
+  const canvas = h("canvas", { class: "gu-image", role: "img", "aria-label": label, width: 28, height: 28 });
+  const line = h("span", { class: "gu-cut" });
+  const context = canvas.getContext("2d");
+  const paint = (values, rows, colour) => {
+    const image = new ImageData(28, 28);
+    for (let i = 0; i < 784; i++) {
+      const ink = colour(Math.floor(i / 28));
+      const paper = 1 - (ink ? values[i] : 0);
+      for (let c = 0; c < 3; c++) image.data[4 * i + c] = 255 * paper + (ink ? ink[c] : 0) * (1 - paper);
+      image.data[4 * i + 3] = 255;
+    }
+    context.putImageData(image, 0, 0);
+    line.style.top = `${(100 * rows) / 28}%`;
+  };
+  return { element: h("div", { class: "gu-paper" }, canvas, line), canvas, paint };
+}
+
+export default { render };

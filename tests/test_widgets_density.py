@@ -1,0 +1,316 @@
+"""The widgets of the chapter on density estimation: their state, what they compute, their posters, their refusals."""
+
+import json
+import math
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_rgb
+from scipy.stats import norm
+from sklearn.neighbors import KernelDensity
+
+from gen_utils import data, export, plots, widgets
+from gen_utils.autoregressive import MADE
+from gen_utils.density import pad
+from gen_utils.drawing import prepare
+from gen_utils.flows import CouplingFlow
+from gen_utils.widgets import flow_layers
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+mpl.use("agg")
+S, B, LIMIT = 280, 4, 4.0
+DATA = torch.randn(300, 2, generator=torch.Generator().manual_seed(1)).mul(1.2)
+TRAIN = torch.tensor([-1.5, -1.25, -1.0, -0.9, 0.31, 1.5, 1.62, 2.0])
+HELD_OUT = torch.tensor([-1.31, -1.12, 1.2, 1.75])
+
+
+@contextmanager
+def exported(folder):
+    """The graphs that the chapter would export, of untrained models that are no identities."""
+    torch.manual_seed(0)
+    flow = CouplingFlow(couplings=3, hidden_dims=(16,)).requires_grad_(False)
+    flow.start_from(DATA + torch.tensor([0.5, -0.3]))
+    for coupling in flow.couplings:
+        coupling.own.normal_(0, 0.5)
+        coupling.net[-1].weight.mul_(2)
+    made = MADE(hidden_dims=(32,)).requires_grad_(False)
+    images = data.mnist().test[:4]
+    made.start_from(images)
+    made.direct.weight.normal_(0, 0.02)
+    places, blank = torch.linspace(-3, 3, 64), torch.zeros(B, 1, 28, 28)
+    points = {"train": places, "train_weight": torch.ones(64), "held_out": places, "held_out_weight": torch.ones(64)}
+    points |= {"bandwidth": torch.ones(1), "grid": torch.linspace(-LIMIT, LIMIT, 241)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(export.STAGING, str(folder))
+        export.output_folder.cache_clear()
+        z = torch.randn(1000, 2, generator=torch.Generator().manual_seed(0))
+        ink = torch.zeros(1, 1, S, S)
+        yield SimpleNamespace(
+            flow=flow,
+            made=made,
+            images=images,
+            fit=export.export(pad, points, ["density", "train_score", "held_out_score"], "00_pad"),
+            path=export.export(lambda z: torch.stack([*flow.decode_path(z)]), {"z": z}, ["states"], "00_path"),
+            step=export.export(made.step(), dict.fromkeys(["x", "u", "chosen"], blank), ["x_next", "p"], "00_step"),
+            prepare=export.export(lambda ink: (prepare(ink) > 0.5).float(), {"ink": ink}, ["x"], "00_prepare"),
+            grey=export.export(prepare, {"ink": ink}, ["x"], "00_grey"),
+        )
+    export.output_folder.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    with exported(tmp_path_factory.mktemp("output")) as made:
+        yield made
+
+
+def make_density(made):
+    return widgets.DensityPad(made.fit, TRAIN, HELD_OUT, 0.3, LIMIT)
+
+
+def make_flow(made):
+    return widgets.FlowLayers(made.path, DATA, LIMIT)
+
+
+def make_completion(made):
+    return widgets.Completion(made.step, made.prepare, made.images)
+
+
+MAKE = {"density": make_density, "flow": make_flow, "completion": make_completion}
+
+
+# ---- What they compute, by others -------------------------------------------------------------------------------
+
+
+def log_densities(x, train, h):
+    """KDE by scikit-learn, histogram by numpy, Gaussian by scipy: log p at x, `(3, len(x))`."""
+    train, x = np.asarray(train, float), np.asarray(x, float)
+    kde = KernelDensity(bandwidth=h, leaf_size=len(train)).fit(train[:, None]).score_samples(x[:, None])
+    ends = np.arange(-300, 301) * math.sqrt(12) * h
+    heights, _ = np.histogram(train, ends, density=True)
+    with np.errstate(divide="ignore"):
+        histogram = np.log(heights[np.searchsorted(ends, x, side="right") - 1])
+    return np.stack([kde, histogram, norm(train.mean(), train.std()).logpdf(x)])
+
+
+def scores(train, held_out, h):
+    """Mean log-likelihoods of the training and then of the held-out points, `(6,)`."""
+    return np.concatenate([log_densities(x, train, h).mean(1) for x in (train, held_out)])
+
+
+def flow_states(flow, seed):
+    z = torch.from_numpy(widgets.Noise(seed).normal(2000)).view(1000, 2)
+    return torch.stack([*flow.decode_path(z)])
+
+
+def completed(made, x, rows, seed):
+    """What `MADE.complete`, which draws one pixel after the other, makes of the page's own noise."""
+    noise = widgets.Noise(seed)
+    u = torch.tensor([noise.uniform() for _ in range(784 * B)], dtype=torch.float32).view(B, 784)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "rand", lambda *_, **__: u)
+        return made.complete(x.expand(B, -1, -1, -1), 28 * rows)
+
+
+def binary(image):
+    """An example as the pad shows it and `prepare` makes it, black and white."""
+    return (prepare(image[None].repeat_interleave(10, 2).repeat_interleave(10, 3)) > 0.5).float()
+
+
+# ---- The state --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_the_state_holds_names_and_digests_and_no_weights(made, name):
+    widget = MAKE[name](made)
+    state = widget.get_state()
+    files = {key: {"file": graph.path.name, "sha256": graph.sha256} for key, graph in widget._graphs.items()}
+    assert state["graphs"] == files
+    assert state["colours"] == plots.COLOURS
+    assert len(json.dumps(state, allow_nan=False)) < 60_000
+    assert repr(widget) == f"{type(widget).__name__}()"
+
+
+def test_the_state_is_what_they_were_given(made):
+    state = make_density(made).get_state(["train", "held_out", "bandwidth", "limit", "most", "grid"])
+    lists = {
+        name: [pytest.approx(v) for v in values.tolist()]
+        for name, values in (("train", TRAIN), ("held_out", HELD_OUT))
+    }
+    assert state == {**lists, "bandwidth": 0.3, "limit": LIMIT, "most": 64, "grid": 241}
+    state = make_flow(made).get_state(["data", "limit", "layers", "layer", "seed", "draws"])
+    np.testing.assert_allclose(state.pop("data"), DATA, atol=0.00501)
+    assert state == {"limit": LIMIT, "layers": 5, "layer": 0, "seed": 0, "draws": 1000}
+    state = make_completion(made).get_state(["batch", "rows", "seed", "example"])
+    assert state == {"batch": B, "rows": 14, "seed": 0, "example": 0}
+
+
+# ---- The numbers ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("h", [0.02, 0.3, 2.0])
+def test_the_pad_s_fit_is_theirs(made, h):
+    widget = make_density(made)
+    widget.bandwidth = h
+    found = widget.fit()
+    grid = np.linspace(-LIMIT, LIMIT, 241, dtype=np.float32)
+    edge = np.abs(grid / math.sqrt(12) / h - np.round(grid / math.sqrt(12) / h)) < 1e-5
+    expected = np.exp(log_densities(grid, TRAIN, h))
+    np.testing.assert_allclose(found["density"][:, ~edge], expected[:, ~edge], rtol=1e-4, atol=1e-6)
+    both = np.concatenate([found["train_score"], found["held_out_score"]])
+    np.testing.assert_allclose(both, scores(TRAIN, HELD_OUT, h), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_the_states_are_the_flow_s_for_the_noise_of_the_seed(made, seed):
+    widget = make_flow(made)
+    widget.seed = seed
+    np.testing.assert_allclose(widget.states(), flow_states(made.flow, seed), atol=1e-4)
+
+
+def test_colours_go_once_round_the_circle():
+    colours = np.array([to_rgb(colour) for colour in flow_layers.hues(24)])
+    steps = np.linalg.norm(colours - np.roll(colours, 1, axis=0), axis=1)
+    assert 0.02 < steps.min() < steps.max() < 0.35  # neighbours differ, and no jump, at the end neither
+    grey = colours @ [0.2126, 0.7152, 0.0722]
+    assert 0.2 < grey.min() < grey.max() < 0.8  # seen on light and on dark ground
+    angle = np.deg2rad([1, 16, 179, 181, 359])
+    np.testing.assert_array_equal(flow_layers.sector(np.cos(angle), np.sin(angle)), [0, 1, 11, 12, 23])
+
+
+@pytest.mark.parametrize(("rows", "seed", "example"), [(14, 0, 0), (1, 3, 1), (27, 1, 2), (9, 8, 3)])
+def test_completions_are_made_s_bit_for_bit(made, rows, seed, example):
+    widget = make_completion(made)
+    widget.rows, widget.seed, widget.example = rows, seed, example
+    x = binary(made.images[example])
+    np.testing.assert_array_equal(widget.prepared(), x)
+    found = widget.complete(x.numpy())
+    np.testing.assert_array_equal(found, completed(made.made, x, rows, seed))
+    np.testing.assert_array_equal(found[:, :, :rows], x[:, :, :rows].expand(B, -1, -1, -1))
+    assert len(np.unique(found, axis=0)) == B or rows == 27
+
+
+# ---- The posters ------------------------------------------------------------------------------------------------
+
+
+def test_the_pad_s_poster_shows_curves_points_and_scores(made):
+    figure = make_density(made).poster()
+    figure.canvas.draw()
+    left, right = figure.axes
+    kde, gaussian, train, held_out = left.lines
+    expected = np.exp(log_densities(kde.get_xdata(), TRAIN, 0.3))
+    np.testing.assert_allclose(kde.get_ydata(), expected[0], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(gaussian.get_ydata(), expected[2], rtol=1e-4, atol=1e-6)
+    assert (kde.get_linestyle(), gaussian.get_linestyle()) == ("-", "--")
+    (histogram,) = left.collections
+    assert histogram.get_paths()[0].get_extents().ymax == pytest.approx(expected[1].max(), rel=1e-4)
+    np.testing.assert_allclose(train.get_xdata(), TRAIN, atol=1e-6)
+    np.testing.assert_allclose(held_out.get_xdata(), HELD_OUT, atol=1e-6)
+    assert [line.get_label() for line in (kde, histogram, gaussian)] == ["KDE", "histogram", "Gaussian"]
+    told = " ".join(text.get_text() for text in right.texts)
+    assert all(f"{value:.2f}".replace("-", "−") in told for value in scores(TRAIN, HELD_OUT, 0.3))
+    assert "bandwidth h = 0.3" in told
+    plt.close(figure)
+
+
+def test_the_pad_s_poster_writes_what_is_no_number(made):
+    widget = widgets.DensityPad(made.fit, torch.tensor([1.0, 1.0]), torch.tensor([3.5]), 0.02, LIMIT)
+    figure = widget.poster()
+    told = [text.get_text() for text in figure.axes[1].texts]
+    assert told[9:].count("∞") == 1
+    assert told.count("−∞") == 2
+    plt.close(figure)
+    widget.held_out = []
+    figure = widget.poster()
+    assert [text.get_text() for text in figure.axes[1].texts].count("–") == 3
+    plt.close(figure)
+
+
+def test_the_flow_s_poster_shows_three_states(made):
+    figure = make_flow(made).poster()
+    figure.canvas.draw()
+    states = flow_states(made.flow, 0)
+    for ax, layer in zip(figure.axes, (0, 2, 4), strict=True):
+        *under, points = ax.collections
+        np.testing.assert_allclose(points.get_offsets(), states[layer], atol=1e-4)
+        assert len(under) == (layer == 4)
+        assert (ax.get_xlim(), ax.get_ylim()) == ((-LIMIT, LIMIT), (-LIMIT, LIMIT))
+    np.testing.assert_allclose(under[0].get_offsets(), DATA, atol=0.00501)
+    assert to_rgb(under[0].get_facecolor()[0][:3]) == to_rgb(plots.COLOURS["data"])
+    plt.close(figure)
+
+
+def test_the_completion_s_poster_shows_what_is_kept_and_what_is_drawn(made):
+    figure = make_completion(made).poster()
+    figure.canvas.draw()
+    x = binary(made.images[0])
+    images = completed(made.made, x, 14, 0)
+    shown = np.asarray(figure.axes[1].get_images()[0].get_array()).reshape(28, B, 28, 3).swapaxes(0, 1)
+    kept, drawn = (np.array(to_rgb(plots.COLOURS[name])) for name in ("data", "model"))
+    for found, expected in zip(shown, images[:, 0].bool(), strict=True):
+        np.testing.assert_allclose(found[:14][expected[:14]], np.tile(kept, (expected[:14].sum(), 1)))
+        np.testing.assert_allclose(found[14:][expected[14:]], np.tile(drawn, (expected[14:].sum(), 1)))
+        assert (found[~expected] == 1).all()
+    assert figure.axes[1].lines[0].get_ydata()[0] == 13.5
+    plt.close(figure)
+
+
+# ---- Bad input --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "told"),
+    [
+        ({"train": [0.0]}, TypeError, "train: expected a float tensor .* got list"),
+        ({"train": torch.zeros(2, 1)}, ValueError, r"train: expected .* got shape \(2, 1\)"),
+        ({"held_out": torch.zeros(0)}, ValueError, r"held_out: expected .* got shape \(0,\)"),
+        ({"held_out": torch.tensor([4.5])}, ValueError, r"held_out: expected values in \[-4, 4\], got \[4.5, 4.5\]"),
+        ({"train": torch.zeros(65)}, ValueError, "train: expected at most 64 points, got 65"),
+        ({"bandwidth": 0.01}, ValueError, "bandwidth: expected 0.02 to 2.0, got 0.01"),
+        ({"bandwidth": math.nan}, ValueError, "bandwidth: expected 0.02 to 2.0, got nan"),
+        ({"limit": 0.0}, ValueError, "limit: expected a positive number, got 0.0"),
+    ],
+)
+def test_the_pad_refuses_what_does_not_fit(made, changed, error, told):
+    given = {"train": TRAIN, "held_out": HELD_OUT, "bandwidth": 0.3, "limit": LIMIT}
+    with pytest.raises(error, match=told):
+        widgets.DensityPad(made.fit, **(given | changed))
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "told"),
+    [
+        ({"data": DATA.numpy()}, TypeError, "data: expected a float tensor .* got ndarray"),
+        ({"data": DATA[:, :1]}, ValueError, r"data: expected .* got shape \(300, 1\)"),
+        ({"limit": math.inf}, ValueError, "limit: expected a positive number, got inf"),
+        ({"path": "step"}, ValueError, r"00_step.onnx: expected inputs of shapes .* got {'z': \(1000, 2\)}"),
+    ],
+)
+def test_the_layers_refuse_what_does_not_fit(made, changed, error, told):
+    given = {"path": made.path, "data": DATA, "limit": LIMIT} | changed
+    given["path"] = getattr(made, given["path"]) if isinstance(given["path"], str) else given["path"]
+    with pytest.raises(error, match=told):
+        widgets.FlowLayers(**given)
+
+
+def test_the_layers_refuse_a_graph_of_one_state(made):
+    z = torch.zeros(1000, 2)
+    lone = export.export(lambda z: (z + 1)[None], {"z": z}, ["states"], "00_lone")
+    with pytest.raises(ValueError, match=r"path: expected states of shape \(S, 1000, 2\).* got \(1, 1000, 2\)"):
+        widgets.FlowLayers(lone, DATA, LIMIT)
+
+
+def test_completion_refuses_what_does_not_fit(made):
+    with pytest.raises(
+        ValueError, match=r"00_prepare.onnx: expected inputs of shapes .* got {'ink': \[1, 1, 280, 280\]}"
+    ):
+        widgets.Completion(made.prepare, made.prepare, made.images)
+    with pytest.raises(TypeError, match="examples: expected a float tensor"):
+        widgets.Completion(made.step, made.prepare, made.images.numpy())
+    with pytest.raises(ValueError, match="pixels of 0 or 1, got grey ones"):
+        widgets.Completion(made.step, made.grey, made.images).show()
