@@ -3,6 +3,7 @@
 import json
 from html import escape
 from pathlib import Path
+from typing import ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -17,7 +18,7 @@ class NotebookWidget(SphinxDirective):
     """The first widget of the class that the argument names: its poster, its state and its view, as stored."""
 
     required_arguments = 1
-    option_spec = {"from": directives.unchanged_required}
+    option_spec: ClassVar = {"from": directives.unchanged_required}
 
     def run(self) -> list[nodes.Node]:
         """Find the cell, and lay its outputs out as its own page does."""
@@ -39,10 +40,8 @@ def page(cell: dict, shown: dict, models: dict) -> str:
     wanted = {view["model_id"], models[view["model_id"]]["state"]["layout"].removeprefix("IPY_MODEL_")}
     state = {"version_major": 2, "version_minor": 0, "state": {name: models[name] for name in sorted(wanted)}}
     alt = escape(cell["metadata"]["mystnb"]["image"]["alt"], quote=True)
-    scripts = "".join(
-        f'<script type="{kind}">{json.dumps(data).replace("</", "<\\/")}</script>'
-        for kind, data in {STATE: state, VIEW: view}.items()
-    )
+    texts = {kind: json.dumps(data).replace("</", r"<\/") for kind, data in {STATE: state, VIEW: view}.items()}
+    scripts = "".join(f'<script type="{kind}">{text}</script>' for kind, text in texts.items())
     poster = f'<img alt="{alt}" src="data:image/png;base64,{shown["image/png"].strip()}">'
     return f'<div class="cell_output"><div class="output">{poster}</div>{scripts}</div>'
 
