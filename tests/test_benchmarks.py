@@ -165,7 +165,8 @@ def test_committed_results_say_what_they_are(name):
     assert installed in report["versions"]
     if name != "mixtures":  # whose sizes are equal, not their seconds
         seconds = [row["seconds"] for row in report["rows"]]
-        assert max(seconds) <= 1.05 * min(seconds), "equal wall time"
+        # A VAE's peers stop by the clock; a flow's steps are fixed before, by a measurement that scatters.
+        assert max(seconds) <= {"vae": 1.03, "flows": 1.25}[name] * min(seconds), "equal wall time"
 
 
 def rows_of(name, by):

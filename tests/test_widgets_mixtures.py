@@ -180,8 +180,8 @@ def test_the_poster_of_monte_carlo_shows_the_errors(made):
             dots.setdefault(line.get_color(), []).append(line.get_ydata())
     for column, kind in enumerate(["prior", "posterior"]):
         expected = [estimate[:, column] - widget.exact[1] for estimate in found.values()]
-        np.testing.assert_allclose(dots[widget.kinds[kind]], expected)
-    assert ax.get_ylim()[0] < min(np.min(errors) for errors in dots[widget.kinds["prior"]])
+        np.testing.assert_allclose(dots[dict(widget.kinds)[kind]], expected)
+    assert ax.get_ylim()[0] < min(np.min(errors) for errors in dots[dict(widget.kinds)["prior"]])
     assert [text.get_text() for text in ax.get_legend().get_texts()] == [
         "from the prior",
         "from the posterior",

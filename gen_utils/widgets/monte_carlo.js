@@ -22,7 +22,7 @@ function buildMonteCarlo(model, graphs) {
     const found = sizes.filter((n) => n <= model.get("draws") && stream().found[n]).map((n) => [n, stream().found[n]]);
     paintErrors(context, width, height, { found, sizes, exact: truth(), kinds, ...scale });
   });
-  const rows = Object.keys(kinds).map((kind) => Array.from({ length: 3 }, () => h("td")));
+  const rows = kinds.map(() => Array.from({ length: 3 }, () => h("td")));
   const reading = h("p", { class: "gu-hint", role: "status" });
 
   const show = () => {
@@ -80,7 +80,7 @@ function buildMonteCarlo(model, graphs) {
   const table = h(
     "table", { class: "gu-table" },
     h("tr", {}, h("th", { scope: "col" }, `${model.get("repeats")} estimates / nats`), ...["lowest", "mean", "highest"].map((name) => h("th", { scope: "col" }, name))),
-    ...Object.entries(kinds).map(([kind, colour], column) =>
+    ...kinds.map(([kind, colour], column) =>
       h("tr", {}, h("th", { scope: "row" }, h("span", { class: "gu-key", style: `background: ${colour}` }), `from the ${kind}`), ...rows[column]),
     ),
   );
@@ -138,7 +138,7 @@ function paintErrors(context, width, height, { found, sizes, exact, kinds, linea
   context.setLineDash([]);
   const aside = Math.min(8, 0.24 * (toX(0.5) - toX(0))); // the two kinds stand side by side
   const inside = (error) => toY(Math.max(range[0], Math.min(range[1], bend(error))));
-  Object.values(kinds).forEach((colour, column) => {
+  kinds.forEach(([, colour], column) => {
     context.fillStyle = colour;
     for (const [n, estimates] of found) {
       const middle = toX(Math.log10(n)) + (column ? aside : -aside);

@@ -40,7 +40,7 @@ class MonteCarlo(GraphWidget):
     repeats = traitlets.Int(REPEATS).tag(sync=True)
     linear = traitlets.Float(LINEAR).tag(sync=True)
     worst = traitlets.Float().tag(sync=True)
-    kinds = traitlets.Dict(KINDS).tag(sync=True)
+    kinds = traitlets.List([list(pair) for pair in KINDS.items()]).tag(sync=True)  # in order: stored JSON sorts keys
     dim = traitlets.Int().tag(sync=True)
     draws = traitlets.Int(SIZES[6]).tag(sync=True)
     seed = traitlets.Int(0).tag(sync=True)
