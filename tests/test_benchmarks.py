@@ -40,7 +40,7 @@ def check(report):
         assert all(math.isfinite(value) for value in numbers.values()), row
         assert numbers["seconds"] > 0
         assert numbers.get("elbo", -math.inf) <= numbers.get("bound", 0) <= 0
-        assert numbers.get("divergence", 0) > -3 * numbers.get("standard_error", 0)
+        assert numbers.get("divergence", 0) >= -3 * numbers.get("standard_error", 0)
         assert numbers.get("megabytes_peak", 1) >= numbers.get("megabytes_before", 0)
     bounds = [row["bound"] for row in report["rows"] if "bound" in row]
     assert bounds == sorted(bounds, reverse=True)
