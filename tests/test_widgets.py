@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+import traitlets
 from matplotlib.colors import to_rgb
 
 from gen_utils import export, plots, widgets
@@ -253,3 +254,14 @@ def test_notebooks_and_pages_use_the_same_runtime():
     assert re.fullmatch(r"https://.*/onnxruntime-web@(\d+\.\d+\.\d+)/dist/", base.CDN)[1] == locked
     resolved = json.loads((ROOT / "package-lock.json").read_text())["packages"]["node_modules/onnxruntime-web"]
     assert resolved["version"] == locked
+
+
+def test_no_widget_leans_on_the_order_of_keys():
+    """Stored notebooks sort the keys of mappings, so what has an order must be a list."""
+    classes = [c for c in map(widgets.__dict__.get, widgets.__all__) if issubclass(c, base.GraphWidget)]
+    assert len(classes) > 5
+    for widget in classes:
+        mappings = {
+            name for name, trait in widget.class_traits(sync=True).items() if isinstance(trait, traitlets.Dict)
+        }
+        assert mappings <= {"graphs", "colours"}, widget
