@@ -24,7 +24,6 @@ TABLE = 2**26
 # Up to as many dimensions distances are summed from differences, which are exact however small the bandwidth is.
 # A matrix product is faster for more, at an error in the exponent of about one rounding of ‖x‖²/h².
 DIRECT = 4
-ROUNDING = 1e-4  # points on a line nearer to each other than this, in single precision, are the same to `pad`
 
 
 class Histogram(GenerativeModel):
@@ -281,47 +280,3 @@ def _log_kernels(x: Tensor, data: Tensor, bandwidth: Tensor, weight: Tensor) -> 
             table = torch.addmm(offset, a, b.T)
             table -= 0.5 * a.square().sum(1, keepdim=True)
         yield start, table
-
-
-def pad(
-    train: Tensor, train_weight: Tensor, held_out: Tensor, held_out_weight: Tensor, bandwidth: Tensor, grid: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Fit a KDE, a histogram and a Gaussian to points on a line, and score each. A pure function, to be exported.
-
-    The histogram's cells are √12 h wide, one of them from 0: so that h, the standard deviation of a kernel, is also
-    that of a cell. Points that are all the same have a Gaussian of no width: +∞ there, −∞ elsewhere.
-
-    Args:
-        train: the points that are fitted, `(N,)`.
-        train_weight: 1 for a point, 0 for a place without one, `(N,)`.
-        held_out: other points, `(M,)`.
-        held_out_weight: the same for them, `(M,)`.
-        bandwidth: h, `(1,)`.
-        grid: where the densities are wanted, `(G,)`.
-
-    Returns:
-        The densities `(3, G)` of KDE, histogram and Gaussian, 0 while there are no training points; and their mean
-        log-likelihoods of the training and the held-out points, `(3,)` each, in nats. A mean over no points is NaN.
-    """
-    x, n = torch.cat([grid, train, held_out]), train_weight.sum()
-    kde = kde_log_prob(x[:, None], train[:, None], bandwidth[0], train_weight)
-
-    width = math.sqrt(12) * bandwidth
-    same_cell = (x / width).floor()[:, None] == (train / width).floor()
-    histogram = (torch.where(same_cell, train_weight, 0).sum(1) / (n * width)).log()
-
-    mu = (train_weight * train).sum() / n
-    sigma = ((train_weight * (train - mu).square()).sum() / n).sqrt()
-    spike = torch.where((x - mu).abs() < ROUNDING, math.inf, -math.inf)
-    gaussian = torch.where(sigma < ROUNDING, spike, normal_log_prob(x[:, None], mu, sigma))
-
-    log_p = torch.where(n > 0, torch.stack([kde, histogram, gaussian]), -math.inf)
-    parts = log_p.split([len(grid), len(train), len(held_out)], 1)
-    return parts[0].exp(), _mean_score(parts[1], train_weight), _mean_score(parts[2], held_out_weight)
-
-
-def _mean_score(log_p: Tensor, weight: Tensor) -> Tensor:
-    # Of the points with weight; one of them at −∞ outweighs any at +∞.
-    kept = torch.where(weight > 0, log_p, 0)
-    mean = kept.sum(1) / weight.sum()
-    return torch.where(kept.amin(1) == -math.inf, -math.inf, mean)

@@ -10,7 +10,7 @@ References: Dempster, Laird and Rubin 1977; Bishop 2006, *Pattern Recognition an
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -26,7 +26,7 @@ PART = 2**20
 
 
 class Mixture(GenerativeModel):
-    """What mixtures share: all follows from log π_k + log p(x|z=k), which a family writes down.
+    """What mixtures share. A family writes down `log_joint` and `em_step`; all else follows.
 
     Args:
         K: number of components.
@@ -36,6 +36,11 @@ class Mixture(GenerativeModel):
     Raises:
         ValueError: a size that is not positive.
     """
+
+    # log π_k + log p(x|z=k) of each component: (B, K) in nats from (B, *event_shape).
+    log_joint: Callable[[Tensor], Tensor]
+    # One step of EM on all of x; returns the mean log p(x) from before it, in nats.
+    em_step: Callable[[Tensor], float]
 
     def __init__(
         self,
@@ -47,14 +52,6 @@ class Mixture(GenerativeModel):
         self.K = positive("K", K)
         self.pi: Tensor
         self.register_buffer("pi", torch.full((K,), 1 / K))
-
-    def log_joint(self, x: Tensor) -> Tensor:
-        """Compute log π_k + log p(x|z=k) of each component: `(B, K)` in nats from `(B, *event_shape)`."""
-        raise NotImplementedError
-
-    def em_step(self, x: Tensor) -> float:
-        """Do one step of EM on all of `x`, and return the mean log p(x) from *before* it, in nats."""
-        raise NotImplementedError
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Compute log p(x) = log Σ_k π_k p(x|z=k): `(B,)` in nats."""
@@ -143,7 +140,7 @@ class GaussianMixture(Mixture):
         x = self.check_x(x)
         whitener, _ = whiten(self.covariance)
         parts = x.split(max(1, PART // self.mu.numel()))
-        return torch.cat([_gaussian_log_joint(self.pi, self.mu, whitener, part)[0].T for part in parts])
+        return torch.cat([gaussian_log_joint(self.pi, self.mu, whitener, part)[0].T for part in parts])
 
     @torch.no_grad()
     def em_step(self, x: Tensor) -> float:
@@ -207,7 +204,7 @@ def gaussian_em_step(
     counts, first, second, total = (torch.zeros_like(value) for value in (pi, mu, covariance, pi[0]))
     rows = max(1, PART // mu.numel())
     for part, part_weight in zip(x.split(rows), weight.split(rows), strict=True):
-        log_joint, centred = _gaussian_log_joint(pi, mu, whitener, part)
+        log_joint, centred = gaussian_log_joint(pi, mu, whitener, part)
         log_px = log_joint.logsumexp(0)
         r = (log_joint - log_px).exp() * part_weight
         weighted = centred * r[:, None]
@@ -241,8 +238,11 @@ def whiten(covariance: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat(rows, dim=1), torch.cat(pivots, dim=1)[:, :, 0]
 
 
-def _gaussian_log_joint(pi: Tensor, mu: Tensor, whitener: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    # (K, n) and x − μ_k, (K, D, n): examples last, so that the sums over few dimensions run along memory.
+def gaussian_log_joint(pi: Tensor, mu: Tensor, whitener: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute log π_k + log N(x | μ_k, Σ_k), `(K, N)` in nats, and x − μ_k, `(K, D, N)`.
+
+    `whitener` is the first result of `whiten`. Examples come last: the sums over few dimensions run along memory.
+    """
     centred = x.T - mu[:, :, None]
     log_height = pi.log() + whitener.diagonal(dim1=1, dim2=2).log().sum(1) - 0.5 * mu.shape[1] * LOG_2PI
     return log_height[:, None] - 0.5 * (whitener @ centred).square().sum(1), centred
@@ -312,17 +312,23 @@ class BernoulliMixture(Mixture):
 
     def log_joint(self, x: Tensor) -> Tensor:
         """Compute log π_k + log p(x|z=k): `(B, K)` in nats from `(B, *event_shape)` with values 0 and 1."""
-        return _bernoulli_log_joint(self.pi, self.mu.flatten(1), self.check_x(x).flatten(1))
+        # Σ_d x_d log μ_d + (1 − x_d) log(1 − μ_d) = Σ_d x_d logit μ_d + log(1 − μ_d): one matrix product.
+        mu = self.mu.flatten(1)
+        return torch.addmm(self.pi.log() + torch.log1p(-mu).sum(1), self.check_x(x).flatten(1), mu.logit().T)
 
     @torch.no_grad()
     def em_step(self, x: Tensor) -> float:
-        """Do one step of EM on all of `x`, and return the mean log p(x) from *before* it, in nats."""
-        x = self.check_x(x).flatten(1)
-        weight = x.new_ones(len(x))
-        pi, mu, log_likelihood = bernoulli_em_step(self.pi, self.mu.flatten(1), x, weight, self.prior)
-        self.pi.copy_(pi)
-        self.mu.copy_(mu.view_as(self.mu))
-        return log_likelihood.item()
+        """Do one step of EM on all of `x`, and return the mean log p(x) from *before* it, in nats.
+
+        Bishop, section 9.3.3, with a prior.
+        """
+        log_joint = self.log_joint(x)
+        r = log_joint.softmax(1)
+        counts = r.sum(0)
+        white = r.T @ x.flatten(1)
+        self.pi.copy_(counts / len(x))
+        self.mu.copy_(((white + self.prior) / (counts[:, None] + 2 * self.prior)).view_as(self.mu))
+        return log_joint.logsumexp(1).mean().item()
 
     @torch.no_grad()
     def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
@@ -333,51 +339,3 @@ class BernoulliMixture(Mixture):
     def free_parameters(self) -> int:
         """Number of parameters that the data choose: K − 1 weights, and each pixel of each component."""
         return self.K - 1 + self.mu.numel()
-
-
-def bernoulli_em_step(
-    pi: Tensor, mu: Tensor, x: Tensor, weight: Tensor, prior: float | Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Do one step of EM on a mixture of Bernoullis: a pure function. Bishop, section 9.3.3, with a prior.
-
-    Args:
-        pi: weights of the components, `(K,)`.
-        mu: probabilities of white, `(K, D)`, inside 0…1.
-        x: the data, `(N, D)`.
-        weight: how often each example counts, `(N,)`, not negative, not all 0.
-        prior: imaginary white and imaginary black pixels.
-
-    Returns:
-        The new `pi` and `mu`, and the mean log p(x) under the old ones, `()` in nats.
-    """
-    log_joint = _bernoulli_log_joint(pi, mu, x)
-    r = log_joint.softmax(1) * weight[:, None]
-    counts, N = r.sum(0), weight.sum()
-    mean_log_px = weight @ log_joint.logsumexp(1) / N
-    return counts / N, (r.T @ x + prior) / (counts[:, None] + 2 * prior), mean_log_px
-
-
-def _bernoulli_log_joint(pi: Tensor, mu: Tensor, x: Tensor) -> Tensor:
-    # Σ_d x_d log μ_d + (1 − x_d) log(1 − μ_d) = Σ_d x_d logit μ_d + log(1 − μ_d): one matrix product.
-    return torch.addmm(pi.log() + torch.log1p(-mu).sum(1), x, mu.logit().T)
-
-
-def em_picture(
-    x: Tensor, weight: Tensor, pi: Tensor, mu: Tensor, covariance: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Do one step of EM in the plane, and compute what a picture of the parameters *before* it shows.
-
-    A pure function, exported for the widget `EMSteps`. The arguments are those of `gaussian_em_step` with D = 2.
-
-    Returns:
-        The new `pi`, `mu` and `covariance`; under the old ones the mean log p(x), `(1,)` in nats, and the
-        responsibilities, `(N, K)`; 64 points on the ellipse two standard deviations from each old mean, `(K, 64, 2)`.
-        All but the weights of a component that has become singular are not finite.
-    """
-    new_pi, new_mu, new_covariance, log_likelihood = gaussian_em_step(pi, mu, covariance, x, weight)
-    whitener, _ = whiten(covariance)
-    r = _gaussian_log_joint(pi, mu, whitener, x)[0].softmax(0).T
-    angle = torch.arange(64).to(mu) * (2 * math.pi / 64)
-    circle = 2 * torch.stack([angle.cos(), angle.sin()], dim=1)
-    outline = mu[:, None] + circle @ whitener @ covariance  # W Σ is the transposed inverse of W
-    return new_pi, new_mu, new_covariance, log_likelihood[None], r, outline

@@ -12,8 +12,9 @@ from sklearn.model_selection import KFold, LeaveOneOut, cross_val_score
 from sklearn.neighbors import KernelDensity
 
 from gen_utils import density
-from gen_utils.density import KDE, Gaussian, Histogram, choose_bandwidth, kde_log_prob, pad
+from gen_utils.density import KDE, Gaussian, Histogram, choose_bandwidth, kde_log_prob
 from gen_utils.export import STAGING, export, output_folder
+from gen_utils.widgets.density_pad import pad
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

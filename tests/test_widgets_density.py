@@ -16,10 +16,10 @@ from sklearn.neighbors import KernelDensity
 
 from gen_utils import data, export, plots, widgets
 from gen_utils.autoregressive import MADE
-from gen_utils.density import pad
 from gen_utils.drawing import prepare
 from gen_utils.flows import CouplingFlow
 from gen_utils.widgets import flow_layers
+from gen_utils.widgets.density_pad import pad
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 mpl.use("agg")

@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from gen_utils import export, plots, widgets
-from gen_utils.mixtures import GaussianMixture, em_picture, em_steps
+from gen_utils.mixtures import GaussianMixture, em_steps
 from gen_utils.ppca import PPCA, refine_log_prob
+from gen_utils.widgets.em_steps import em_picture
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 mpl.use("agg")
