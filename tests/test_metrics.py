@@ -1,15 +1,29 @@
 """Bounds and diagnostics by their definitions. Where a model is in play, see test_vae."""
 
+import contextlib
+import io
 import math
 from itertools import pairwise
 
 import hypothesis.extra.numpy as arrays
 import pytest
+import scipy.linalg
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prdc import compute_prdc
 
-from gen_utils.metrics import active_units, grid_log_joint, grid_log_sum, importance_weighted_bound
+from gen_utils import toys
+from gen_utils.metrics import (
+    active_units,
+    expected_coverage,
+    frechet_distance,
+    grid_log_joint,
+    grid_log_sum,
+    importance_weighted_bound,
+    mode_coverage,
+    precision_recall_density_coverage,
+)
 from gen_utils.vae import VAE
 
 log_weights = arrays.arrays("float64", (24, 3), elements=st.floats(-1000, 1000))
@@ -90,3 +104,69 @@ def test_active_units_take_the_unbiased_variance():
 def test_active_units_refuse_what_has_no_variance(mu, error, told):
     with pytest.raises(error, match=told):
         active_units(mu)
+
+
+# ---- The judge of samples ----------------------------------------------------------------------------------------
+
+
+def gaussian_features(n, F=6, seed=0):  # noqa: N803
+    """Correlated Gaussian features, double precision."""
+    generator = torch.Generator().manual_seed(seed)
+    mix = torch.randn(F, F, generator=generator, dtype=torch.float64)
+    return torch.randn(n, F, generator=generator, dtype=torch.float64) @ mix + seed
+
+
+def test_the_frechet_distance_by_its_definition():
+    a, b = gaussian_features(200), gaussian_features(300, seed=1)
+    means, covariances = zip(*((x.mean(0).numpy(), x.T.cov().numpy()) for x in (a, b)), strict=True)
+    root = scipy.linalg.sqrtm(covariances[0] @ covariances[1]).real
+    expected = ((means[0] - means[1]) ** 2).sum() + (covariances[0] + covariances[1] - 2 * root).trace()
+    assert math.isclose(frechet_distance(a, b), expected, rel_tol=1e-9)
+    assert math.isclose(frechet_distance(b, a), expected, rel_tol=1e-9)
+    assert frechet_distance(a + 3, a) == pytest.approx(9 * 6)
+    assert frechet_distance(a.float(), b.float()) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_four_shares_are_those_of_their_authors_package():
+    real, samples = gaussian_features(1200), gaussian_features(1100, seed=2) - 1.5
+    with contextlib.redirect_stdout(io.StringIO()):
+        expected = compute_prdc(real.numpy(), samples.numpy(), nearest_k=4)
+    found = precision_recall_density_coverage(samples, real, k=4)
+    assert found == pytest.approx(expected, abs=1e-6)
+    assert 0.05 < min(found.values()) < max(found.values()) < 0.95
+
+
+def test_identical_distributions_have_the_expected_coverage():
+    N, M, k = 300, 500, 3
+    # By counting: the k nearest of a real example are any k of the others, of which N − 1 are real.
+    exact = 1 - math.comb(N - 1, k) / math.comb(N + M - 1, k)
+    assert math.isclose(expected_coverage(M, N, k), exact)
+    sets = [gaussian_features(N + M, 2, seed).split([N, M]) for seed in range(40)]
+    found = torch.tensor([precision_recall_density_coverage(x, real, k)["coverage"] for real, x in sets])
+    assert abs(found.mean() - exact) < 3 * found.std() / math.sqrt(40)
+
+
+def test_a_perfect_sampler_finds_every_mode_with_the_known_quality():
+    source = toys.grid()
+    n = 20_000
+    shares, quality = mode_coverage(source.sample(n, torch.Generator().manual_seed(0)), source.means, source.sigma)
+    exact = 1 - math.exp(-4.5)
+    assert abs(quality - exact) < 3 * math.sqrt(exact * (1 - exact) / n)
+    assert shares.shape == (25,)
+    assert shares.sum() == pytest.approx(quality.item())
+    one = mode_coverage(source.means[7:8] + torch.tensor([0.149, 0.0]), source.means, source.sigma)
+    assert one[0].nonzero().item() == 7
+    assert mode_coverage(source.means[7:8] + torch.tensor([0.151, 0.0]), source.means, source.sigma)[1] == 0
+
+
+@pytest.mark.parametrize("judge", [frechet_distance, precision_recall_density_coverage])
+def test_the_judge_refuses_what_it_cannot_compare(judge):
+    x = gaussian_features(20)
+    with pytest.raises(ValueError, match=r"reference: expected .*\(B, 6\)"):
+        judge(x, x[:, :5])
+    with pytest.raises(ValueError, match="expected finite values, got NaN"):
+        judge(x * math.nan, x)
+    with pytest.raises(ValueError, match=r"expected at least \d of each set, got 20 and 1"):
+        judge(x, x[:1])
+    with pytest.raises(TypeError, match="dtype"):
+        judge(x, x.float())
