@@ -11,6 +11,7 @@ from time import perf_counter
 import torch
 from torch import Tensor, nn
 
+from benchmarks.clock import steps_per_second
 from gen_utils import toys
 from gen_utils.base import GenerativeModel
 from gen_utils.flows import CouplingFlow
@@ -79,7 +80,8 @@ def line(row: dict) -> str:
 
 def train(builder: Callable[[], GenerativeModel], x: Tensor, budget: float) -> tuple[GenerativeModel, float, int]:
     """Train for about `budget` seconds on `x` and return the model, the seconds it took and its updates."""
-    steps = max(1, round(budget * steps_per_second(builder, x, budget / 10)))
+    trial = train_steps(builder().to(x.device), x, steps=1_000_000, batch_size=BATCH_SIZE)
+    steps = max(1, round(budget * steps_per_second(trial, budget / 10)))
     torch.manual_seed(0)
     model = builder().to(x.device)
     model.start_from(x)
@@ -87,18 +89,6 @@ def train(builder: Callable[[], GenerativeModel], x: Tensor, budget: float) -> t
     for _ in train_steps(model, x, steps=steps, batch_size=BATCH_SIZE, lr=LR):
         pass
     return model, perf_counter() - start, steps
-
-
-def steps_per_second(builder: Callable[[], GenerativeModel], x: Tensor, seconds: float) -> float:
-    """Time the training of a model that is thrown away."""
-    updates = train_steps(builder().to(x.device), x, steps=1_000_000, batch_size=BATCH_SIZE)
-    for _ in range(10):  # the first ones allocate
-        next(updates)
-    start, steps = perf_counter(), 0
-    while perf_counter() - start < seconds:
-        next(updates)
-        steps += 1
-    return steps / (perf_counter() - start)
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ from time import perf_counter
 import torch
 from torch import Tensor, nn
 
+from benchmarks.clock import steps_per_second
 from gen_utils.data import binarize, mnist
 from gen_utils.likelihoods import bernoulli_log_prob, normal_log_prob
 from gen_utils.metrics import importance_weighted_bound
@@ -56,7 +57,9 @@ def line(row: dict) -> str:
 
 def train_ours(x: Tensor, budget: float) -> tuple[VAE, float, int]:
     """Train for about `budget` seconds on `x` and return the model, the seconds it took and the images it saw."""
-    steps = max(1, round(budget * steps_per_second(x, budget / 10)))
+    trial = VAE(latent_dim=LATENT_DIM).to(x.device)
+    updates = train_steps(trial, x, steps=1_000_000, batch_size=BATCH_SIZE, prepare=binarize)
+    steps = max(1, round(budget * steps_per_second(updates, budget / 10)))
     torch.manual_seed(0)
     model = VAE(latent_dim=LATENT_DIM, beta=0.0).to(x.device)
     start = perf_counter()
@@ -64,19 +67,6 @@ def train_ours(x: Tensor, budget: float) -> tuple[VAE, float, int]:
     for update in train_steps(model, x, steps=steps, batch_size=BATCH_SIZE, lr=LR, prepare=binarize):
         model.beta = min(1.0, update.number / (WARM_UP * steps))
     return model, perf_counter() - start, steps * BATCH_SIZE
-
-
-def steps_per_second(x: Tensor, seconds: float) -> float:
-    """Time the training of a model that is thrown away."""
-    model = VAE(latent_dim=LATENT_DIM).to(x.device)
-    updates = train_steps(model, x, steps=1_000_000, batch_size=BATCH_SIZE, prepare=binarize)
-    for _ in range(10):  # the first ones allocate
-        next(updates)
-    start, steps = perf_counter(), 0
-    while perf_counter() - start < seconds:
-        next(updates)
-        steps += 1
-    return steps / (perf_counter() - start)
 
 
 def describe(model: nn.Module, seconds: float, seen: int) -> dict[str, float]:

@@ -12,14 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks import vae as benchmark
 from gen_utils.likelihoods import bernoulli_log_prob
 from gen_utils.vae import VAE
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS_PYTHON = ROOT / "_build/benchmark/bin/python"
-spec = importlib.util.spec_from_file_location("benchmarks_vae", ROOT / "benchmarks/vae.py")
-benchmark = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(benchmark)
 
 
 def run(*arguments, python=sys.executable, module=("-m", "benchmarks.run")):
