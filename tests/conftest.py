@@ -8,7 +8,9 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from random import Random
 from threading import Thread
+from time import time_ns
 
 import pytest
 
@@ -129,3 +131,11 @@ def visit(browser, address):
     """Function that opens a blank watched page; `page.goto("/path")` then goes to the site."""
     with ExitStack() as stack:
         yield lambda **options: stack.enter_context(watched(browser, address, **options))
+
+
+@pytest.fixture
+def draws():
+    """Random numbers that differ from run to run."""
+    seed = time_ns()
+    print(f"drawn with seed {seed}")  # shown when the test fails
+    return Random(seed)

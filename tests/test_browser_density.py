@@ -2,21 +2,16 @@
 
 import json
 from base64 import b64decode
-from functools import partial
-from http.server import ThreadingHTTPServer
 from io import BytesIO
-from random import Random
-from threading import Thread
-from time import time_ns
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from conftest import Quiet, watched
+from conftest import watched
 from test_browser import FOCUSABLE, assert_fits, assert_readable, look
-from test_browser_vae import COLUMN, PHONE, build
 from test_widgets_density import HELD_OUT, LIMIT, MAKE, TRAIN, B, binary, completed, exported, flow_states, scores
+from widget_page import COLUMN, PHONE, opened, served
 
 from gen_utils.drawing import prepare
 from gen_utils.plots import COLOURS
@@ -32,12 +27,8 @@ def made(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def origin(made, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pages")
-    build(folder, {name: make(made) for name, make in MAKE.items()})
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with served(tmp_path_factory.mktemp("pages"), {name: make(made) for name, make in MAKE.items()}) as origin:
+        yield origin
 
 
 @pytest.fixture(params=list(MAKE))
@@ -59,20 +50,6 @@ def flow(browser, origin):
 @pytest.fixture
 def completion(browser, origin):
     yield from opened(browser, origin, "completion")
-
-
-def opened(browser, origin, name):
-    with watched(browser, origin, viewport=COLUMN, has_touch=True) as page:
-        page.goto(f"/{name}.html")
-        page.wait_for_selector(".gu-live")
-        yield page
-
-
-@pytest.fixture
-def draws():
-    seed = time_ns()
-    print(f"drawn with seed {seed}")  # shown when the test fails
-    return Random(seed)
 
 
 def test_it_lives_in_the_browser_and_answers_within_a_frame(live):

@@ -1,17 +1,14 @@
 """The widgets of the chapter on mixtures and PPCA in a real browser, on pages of their own, against PyTorch."""
 
 import json
-from functools import partial
-from http.server import ThreadingHTTPServer
-from threading import Thread
 
 import numpy as np
 import pytest
 import torch
-from conftest import Quiet, watched
+from conftest import watched
 from test_browser import FOCUSABLE, assert_fits, assert_readable, look
-from test_browser_vae import COLUMN, PHONE, build
 from test_widgets_mixtures import LIMIT, POINTS, exported, make_em, make_monte_carlo, start
+from widget_page import COLUMN, PHONE, opened, served
 
 from gen_utils import widgets
 from gen_utils.mixtures import em_steps
@@ -27,19 +24,10 @@ def made(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def origin(made, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pages")
-    build(folder, {"em": make_em(made), "monte_carlo": make_monte_carlo(made)})
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-def opened(browser, origin, name):
-    with watched(browser, origin, viewport=COLUMN, has_touch=True) as page:
-        page.goto(f"/{name}.html")
-        page.wait_for_selector(".gu-live")
-        yield page
+    with served(
+        tmp_path_factory.mktemp("pages"), {"em": make_em(made), "monte_carlo": make_monte_carlo(made)}
+    ) as origin:
+        yield origin
 
 
 @pytest.fixture(params=["em", "monte_carlo"])

@@ -69,12 +69,14 @@ function buildRateDistortion(model, graphs) {
 
 // The models as points joined by a line, the chosen one ringed and named, and every point of its R + D dashed.
 function paintRateDistortion(context, width, height, { betas, rates, distortions, chosen, colour }) {
-  const [left, right, top, bottom] = [46, 12, 10, 38]; // margins, for the axes' numbers and names
   const [low, high] = [Math.min(...distortions), Math.max(...distortions)];
   const spare = 0.08 * (high - low || 1);
   const [R, D] = [[0, 1.08 * (Math.max(...rates) || 1)], [low - spare, high + spare]];
-  const toX = (r) => left + ((r - R[0]) / (R[1] - R[0])) * (width - left - right);
-  const toY = (d) => height - bottom - ((d - D[0]) / (D[1] - D[0])) * (height - top - bottom);
+  const { toX, toY } = paintChart(context, width, height, {
+    x: { range: R, ticks: roundTicks(R), name: "rate R / nats" },
+    y: { range: D, ticks: roundTicks(D), name: "distortion D / nats" },
+  });
+  const [left, right, top, bottom] = [toX(R[0]), toX(R[1]), toY(D[1]), toY(D[0])];
   const line = (...points) => {
     context.beginPath();
     points.forEach(([r, d]) => context.lineTo(toX(r), toY(d)));
@@ -84,18 +86,17 @@ function paintRateDistortion(context, width, height, { betas, rates, distortions
     context.beginPath();
     context.arc(toX(rates[i]), toY(distortions[i]), radius, 0, 2 * Math.PI);
   };
-  paintAxes(context, width, height, { R, D, toX, toY, line });
 
   const sum = rates[chosen] + distortions[chosen];
   context.save();
   context.beginPath();
-  context.rect(left, top, width - left - right, height - top - bottom);
+  context.rect(left, top, right - left, bottom - top);
   context.clip();
   context.setLineDash([5, 4]);
   line([R[0], sum - R[0]], [R[1], sum - R[1]]);
   context.restore();
   context.textAlign = "right";
-  context.fillText(`dashed: R + D = ${sum.toFixed(1)}`, width - right, top + 6);
+  context.fillText(`dashed: R + D = ${sum.toFixed(1)}`, right, top + 6);
 
   context.textAlign = "left";
   rates.forEach((rate, i) => {
@@ -116,38 +117,6 @@ function paintRateDistortion(context, width, height, { betas, rates, distortions
   context.lineWidth = 3;
   dot(chosen, 9);
   context.stroke();
-}
-
-function paintAxes(context, width, height, { R, D, toX, toY, line }) {
-  context.font = "12px sans-serif";
-  context.textBaseline = "middle";
-  context.lineWidth = 1;
-  line([R[0], D[1]], [R[0], D[0]], [R[1], D[0]]);
-  context.textAlign = "center";
-  for (const r of ticks(...R)) {
-    context.fillRect(toX(r), toY(D[0]), 1, 4);
-    context.fillText(r, toX(r), toY(D[0]) + 12);
-  }
-  context.fillText("rate R / nats", (toX(R[0]) + toX(R[1])) / 2, height - 7);
-  context.textAlign = "right";
-  for (const d of ticks(...D)) {
-    context.fillRect(toX(R[0]) - 4, toY(d), 4, 1);
-    context.fillText(d, toX(R[0]) - 7, toY(d));
-  }
-  context.save();
-  context.translate(8, (toY(D[0]) + toY(D[1])) / 2);
-  context.rotate(-Math.PI / 2);
-  context.textAlign = "center";
-  context.fillText("distortion D / nats", 0, 0);
-  context.restore();
-}
-
-// Round numbers from low to high, some five of them.
-function ticks(low, high) {
-  const power = 10 ** Math.floor(Math.log10((high - low) / 5));
-  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= (high - low) / 5);
-  const first = Math.ceil(low / step);
-  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(6)));
 }
 
 export default { render };

@@ -35,7 +35,7 @@ class RateDistortion(GraphWidget):
             that do not increase, negative rates, x of another shape or outside [0, 1].
     """
 
-    _esm = esm("rate_distortion.js")
+    _esm = esm("chart.js", "rate_distortion.js")
     betas = traitlets.List(traitlets.Float()).tag(sync=True)
     rates = traitlets.List(traitlets.Float()).tag(sync=True)
     distortions = traitlets.List(traitlets.Float()).tag(sync=True)
