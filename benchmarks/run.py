@@ -18,10 +18,10 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import flows, mixtures, vae
+from benchmarks import flows, gan, gan_toys, mixtures, vae
 
 ROOT = Path(__file__).resolve().parent.parent
-FAMILIES = {"vae": vae, "flows": flows, "mixtures": mixtures}
+FAMILIES = {"vae": vae, "flows": flows, "mixtures": mixtures, "gan": gan, "gan_toys": gan_toys}
 
 
 def main() -> None:

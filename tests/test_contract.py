@@ -10,14 +10,16 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gen_utils import data, export, metrics, nets, pretrained
+from gen_utils import data, export, metrics, nets, pretrained, toys
+from gen_utils.autoencoder import Autoencoder, ConditionalAutoencoder, DenoisingAutoencoder, LinearAutoencoder
 from gen_utils.autoregressive import MADE
 from gen_utils.base import GenerativeModel
 from gen_utils.density import KDE, Gaussian, Histogram
 from gen_utils.flows import CouplingFlow
+from gen_utils.gan import GAN
 from gen_utils.mixtures import BernoulliMixture, GaussianMixture, Mixture, em_steps
 from gen_utils.ppca import PPCA
-from gen_utils.train import train_steps
+from gen_utils.train import train_gan_steps, train_steps
 from gen_utils.vae import VAE, ConditionalVAE, GaussianVAE
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -35,6 +37,12 @@ MODELS = {
     "made-deep": lambda: MADE((12, 9), event_shape=(7,)),
     "made-no-hidden": lambda: MADE((), event_shape=(7,)),
     "vae-conditional": lambda: ConditionalVAE(classes=3, latent_dim=2, hidden_dims=(16,), event_shape=(1, 6, 5)),
+    "autoencoder": lambda: Autoencoder(2, (16,), (1, 6, 5)),
+    "autoencoder-linear": lambda: LinearAutoencoder(3, (7,)),
+    "autoencoder-conditional": lambda: ConditionalAutoencoder(3, 2, (16,), (1, 6, 5)),
+    "autoencoder-denoising": lambda: DenoisingAutoencoder(0.5, 4, (16,), (1, 6, 5)),
+    "gan": lambda: GAN(2, (16,), (1, 6, 5)),
+    "toy-mixture": lambda: toys.Mixture(torch.randn(3, 2), 0.5),
     "histogram": lambda: Histogram([0, 0], [1, 2], bins=3).fit(torch.rand(9, 2), pseudo_count=0.1),
     "gaussian": lambda: Gaussian((2, 3)).fit(torch.randn(20, 2, 3)),
     "kde": lambda: KDE(torch.randn(6, 2, 3), bandwidth=0.3),
@@ -43,8 +51,8 @@ MODELS = {
     "ppca": lambda: PPCA(latent_dim=2, event_shape=(1, 2, 3)).fit(torch.randn(20, 1, 2, 3)),
 }
 every_model = pytest.mark.parametrize("name", MODELS)
-# What is trained by gradient has parameters; all that the others know is in buffers.
-every_trained = pytest.mark.parametrize("name", [name for name, make in MODELS.items() if [*make().parameters()]])
+# What one loss trains; a GAN has two, and all that the others know is in buffers.
+every_trained = pytest.mark.parametrize("name", [name for name, make in MODELS.items() if hasattr(make(), "loss")])
 hard = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -84,17 +92,23 @@ def test_shapes_and_finite_numbers_of_everything_offered(name, n):
     model = build(name)
     assert isinstance(model, GenerativeModel)
     y = told(model, n)
-    x = model.sample(n, *y, generator=seeded())  # before any forward: no shape is learnt from a first call
-    assert x.shape == (n, *model.event_shape)
-    assert not x.requires_grad
-    assert ((x >= model.support[0]) & (x <= model.support[1])).all()
-    values = [x]
+    values = []
+    if hasattr(model, "sample"):
+        x = model.sample(n, *y, generator=seeded())  # before any forward: no shape is learnt from a first call
+        assert x.shape == (n, *model.event_shape)
+        assert not x.requires_grad
+        assert ((x >= model.support[0]) & (x <= model.support[1])).all()
+        assert x.isfinite().all()
     if hasattr(model, "loss"):
         values += model.loss(examples(model, n), *y, generator=seeded()).values()
     for method in ("log_prob", "elbo"):
         if hasattr(model, method):
             values.append(getattr(model, method)(examples(model, n), *y))
-    assert all(value.shape == (n,) for value in values[1:])
+    if hasattr(model, "discriminator_loss"):
+        values += model.discriminator_loss(examples(model, n), *y, generator=seeded()).values()
+        values += model.generator_loss(n, *y, generator=seeded()).values()
+    assert hasattr(model, "sample") or values
+    assert all(value.shape == (n,) for value in values)
     assert all(value.isfinite().all() for value in values)
 
 
@@ -156,16 +170,23 @@ def test_forward_is_loss_and_elbo_or_log_prob_its_negative(name):
 def test_the_generator_fixes_every_bit_and_another_seed_changes_them(name):
     model = build(name)
     x = examples(model)
-    draws = [lambda generator: model.sample(9, *told(model, 9), generator=generator)]
+    draws = []
+    if hasattr(model, "sample"):
+        draws.append(lambda generator: model.sample(9, *told(model, 9), generator=generator))
+    if hasattr(model, "discriminator_loss"):
+        draws.append(lambda generator: model.discriminator_loss(x, generator=generator)["loss"])
+        draws.append(lambda generator: model.generator_loss(9, generator=generator)["loss"])
     if hasattr(model, "loss"):
         draws.append(lambda generator: model.loss(x, *told(model), generator=generator)["loss"])
+    # Such a loss draws nothing.
+    exact_loss = hasattr(model, "log_prob") or (hasattr(model, "reconstruct") and not hasattr(model, "denoise"))
     for draw in draws:
         torch.manual_seed(0)
         first = draw(seeded(0))
         torch.manual_seed(1)  # nothing may come from the global generator
         assert torch.equal(first, draw(seeded(0)))
-        exact = draw is not draws[0] and hasattr(model, "log_prob")  # such a loss draws nothing
-        assert torch.equal(first, draw(seeded(1))) == exact
+        is_loss = hasattr(model, "loss") and draw is draws[-1]
+        assert torch.equal(first, draw(seeded(1))) == (is_loss and exact_loss)
 
 
 @every_model
@@ -212,7 +233,8 @@ def test_saved_weights_come_back_bit_for_bit(name):
         assert torch.equal(value, loaded.state_dict()[key])
         assert value.dtype == loaded.state_dict()[key].dtype
     y = told(model, 3)
-    assert torch.equal(model.sample(3, *y, generator=seeded()), loaded.sample(3, *y, generator=seeded()))
+    if hasattr(model, "sample"):
+        assert torch.equal(model.sample(3, *y, generator=seeded()), loaded.sample(3, *y, generator=seeded()))
 
 
 @every_trained
@@ -279,20 +301,25 @@ def refused(error, came, call):
     assert came in str(refusal.value)
 
 
+def trainer(model):
+    """The generator of training steps that takes such a model."""
+    return train_gan_steps if isinstance(model, GAN) else train_steps
+
+
 def takers(model):
     """Every method that takes a batch of examples, which it judges before anything else."""
     y = told(model)
-    names = ["log_prob", "elbo", "encode", "posterior", "responsibilities", "fit", "start_from"]
-    names += ["loss", "forward"] if hasattr(model, "loss") else []
+    names = ["log_prob", "elbo", "encode", "posterior", "responsibilities", "fit", "start_from", "reconstruct"]
+    names += ["loss", "forward"] if hasattr(model, "loss") else ["discriminator_loss"]
     names = [name for name in names if hasattr(model, name)]
-    calls = {
-        name: lambda x, name=name: getattr(model, name)(x, *(y if name != "start_from" else ())) for name in names
-    }
+    # An autoencoder's encoder is not told the label.
+    untold = {"start_from", "encode"} if isinstance(model, Autoencoder) else {"start_from"}
+    calls = {name: lambda x, name=name: getattr(model, name)(x, *(() if name in untold else y)) for name in names}
     if isinstance(model, PPCA):
         calls["impute"] = lambda x: model.impute(x, torch.ones(model.event_shape, dtype=torch.bool))
     if isinstance(model, Mixture):
         calls["em_steps"] = lambda x: em_steps(model, x, steps=1)
-    calls["train_steps"] = lambda x: train_steps(model, x, steps=1, batch_size=1)
+    calls["train_steps"] = lambda x: trainer(model)(model, x, steps=1, batch_size=1)
     if isinstance(model, VAE):
         calls["log_weights"] = lambda x: model.log_weights(x, 2, *y)
         one = torch.zeros(1, model.latent_dim)
@@ -389,11 +416,14 @@ def test_sizes_that_are_no_positive_integer_are_refused(name, size):
     x = examples(model)
     error = ValueError if type(size) is int else TypeError
     calls = {
-        "n": lambda: model.sample(size, *told(model)),
-        "steps": lambda: train_steps(model, x, steps=size, batch_size=1),
-        "batch_size": lambda: train_steps(model, x, steps=1, batch_size=size),
+        "steps": lambda: trainer(model)(model, x, steps=size, batch_size=1),
+        "batch_size": lambda: trainer(model)(model, x, steps=1, batch_size=size),
         "k": lambda: metrics.importance_weighted_bound(torch.zeros(4, 2), size),
     }
+    if hasattr(model, "sample"):
+        calls["n"] = lambda: model.sample(size, *told(model))
+    if isinstance(model, GAN):
+        calls["d_steps"] = lambda: train_gan_steps(model, x, steps=1, batch_size=1, d_steps=size)
     if isinstance(model, VAE):
         calls |= {
             "k ": lambda: model.log_weights(x, size, *told(model)),
@@ -474,17 +504,18 @@ def test_a_model_in_double_precision_takes_doubles(name):
     model = build(name).double()
     x = examples(model)
     y = told(model)
-    exact = "log_prob" if hasattr(model, "log_prob") else "loss"
 
     def value(model, x):
-        if exact == "log_prob":
+        if hasattr(model, "log_prob"):
             return model.log_prob(x, *y)
-        return model.loss(x, *y, generator=seeded())["loss"]
+        loss = model.loss if hasattr(model, "loss") else model.discriminator_loss
+        return loss(x, *y, generator=seeded())["loss"]
 
     refused(TypeError, "torch.float32", lambda: value(model, x))
     found = value(model, x.double())
     assert found.dtype == torch.float64
-    assert model.sample(3, *told(model, 3)).dtype == torch.float64
+    if hasattr(model, "sample"):
+        assert model.sample(3, *told(model, 3)).dtype == torch.float64
     torch.testing.assert_close(found, value(build(name), x).double(), rtol=1e-5, atol=1e-5)
 
 

@@ -9,7 +9,8 @@ from torch import nn
 
 from gen_utils.base import GenerativeModel
 from gen_utils.data import binarize
-from gen_utils.train import Step, train_steps
+from gen_utils.gan import GAN, Game
+from gen_utils.train import Step, train_gan_steps, train_steps
 from gen_utils.vae import VAE
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -114,6 +115,165 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_the_weights_of_the_step_befo
 def test_a_diverging_vae_says_so():
     with pytest.raises(FloatingPointError, match=r"at step \d+ .*smaller lr \(now 1e\+30\)"):
         list(train_steps(small_vae(), GREY, steps=5, batch_size=16, lr=1e30))
+
+
+class Cliff(torch.autograd.Function):
+    """Finite, with a gradient that is not."""
+
+    @staticmethod
+    def forward(ctx, value, bad):
+        ctx.bad = bad
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient + ctx.bad, None
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_gradient_that_is_not_finite_stops_and_leaves_the_weights_of_the_step_before(bad):
+    class Falling(Recorder):
+        def loss(self, x, *, generator=None):
+            loss = super().loss(x)["loss"]
+            return {"loss": Cliff.apply(loss, bad) if len(self.seen) == 4 else loss}
+
+    model = Falling()
+    training = train_steps(model, numbered(6), steps=10, batch_size=3, lr=0.1)
+    for _ in range(3):
+        next(training)
+    before = weights(model)
+    told = r"the gradient's norm became (nan|inf) at step 4 .*'loss': \d.* step 3. .*smaller lr .now 0.1"
+    with pytest.raises(FloatingPointError, match=told):
+        next(training)
+    assert same(weights(model), before)
+    assert list(training) == []
+    assert not model.training
+
+
+# Two networks.
+
+
+def small_gan(game=None, seed=0):
+    torch.manual_seed(seed)
+    return GAN(2, (8,), **({} if game is None else {"game": game}))
+
+
+PLANE = torch.randn(24, 2, generator=torch.Generator().manual_seed(0))
+
+
+def gan_trained(seed, **how):
+    model = small_gan()
+    torch.seed()  # no number may come from the global generator
+    losses = [step.losses for step in train_gan_steps(model, PLANE, steps=6, batch_size=8, seed=seed, **how)]
+    return losses, weights(model)
+
+
+def test_the_seed_fixes_every_bit_of_both_networks():
+    first, again, other = gan_trained(0), gan_trained(0), gan_trained(1)
+    assert first[0] == again[0]
+    assert same(first[1], again[1])
+    assert first[0] != other[0]
+    assert not same(first[1], other[1])
+    assert first[0][0].keys() == {"discriminator", "generator"}
+
+
+@pytest.mark.parametrize("d_steps", [1, 3])
+def test_a_round_updates_the_discriminator_on_batches_of_its_own_and_the_generator_once(d_steps):
+    calls = []
+
+    class Told(GAN):
+        def discriminator_loss(self, x, *given, generator=None):
+            calls.append(x)
+            return super().discriminator_loss(x, *given, generator=generator)
+
+        def generator_loss(self, n, *given, generator=None):
+            calls.append(n)
+            return super().generator_loss(n, *given, generator=generator)
+
+    model = Told(2, (8,))
+    for number, step in enumerate(train_gan_steps(model, PLANE, steps=4, batch_size=4, d_steps=d_steps), 1):
+        assert step.number == number
+        assert len(calls) == (d_steps + 1) * number
+    assert [type(call) is int for call in calls] == 4 * [*d_steps * [False], True]
+    seen = torch.cat([x for x in calls if not isinstance(x, int)])[:24]  # an epoch, or what there is of it
+    assert len(seen.unique(dim=0)) == len(seen)
+
+
+def test_rates_are_each_networks_own_and_follow_the_schedule():
+    def moved(**how):
+        model, asked = small_gan(), []
+
+        def schedule(number):
+            asked.append(number)
+            return 1.0 if number == 1 else 1e-9
+
+        before = weights(model)
+        list(train_gan_steps(model, PLANE, steps=3, batch_size=8, schedule=schedule, **how))
+        assert asked == [1, 2, 3]
+        after = weights(model)
+        return [
+            max((after[name] - before[name]).abs().max().item() for name in before if name.startswith(network))
+            for network in ("generator", "discriminator")
+        ]
+
+    # Adam's first step is lr in every weight, wherever the gradient is far from ε; the others do not count.
+    assert moved(lr=1e-2) == pytest.approx([1e-2, 1e-2], rel=0.02)
+    assert moved(lr=1e-2, discriminator_lr=1e-3) == pytest.approx([1e-2, 1e-3], rel=0.02)
+
+
+def falling_game(who, kind, at):
+    """The non-saturating game, but a network's loss (or only its gradient) is NaN at one of its updates."""
+    plain, count = small_gan().game, []
+
+    def spoiled(loss):
+        count.append(1)
+        if len(count) != at:
+            return loss
+        return Cliff.apply(loss, math.nan) if kind == "gradient" else loss + math.nan
+
+    if who == "discriminator":
+        return Game(lambda *args: spoiled(plain.discriminator(*args)), plain.generator)
+    return Game(plain.discriminator, lambda *args: spoiled(plain.generator(*args)))
+
+
+@pytest.mark.parametrize("kind", ["loss", "gradient"])
+@pytest.mark.parametrize("who", ["discriminator", "generator"])
+def test_two_networks_stop_on_nonsense_with_finite_weights(who, kind):
+    model = small_gan(falling_game(who, kind, at=3))
+    training = train_gan_steps(model, PLANE, steps=9, batch_size=8, lr=0.1)
+    next(training), next(training)
+    before = weights(model)
+    with pytest.raises(FloatingPointError, match=rf"the {kind}.* became nan at step 3 .*{who}.*smaller lr .now 0.1"):
+        next(training)
+    kept = [name for name in before if who == "discriminator" or name.startswith("generator")]
+    assert all(torch.equal(weights(model)[name], before[name]) for name in kept)
+    assert all(p.isfinite().all() for p in model.parameters())
+    assert list(training) == []
+    assert not model.training
+
+
+def test_a_diverging_gan_says_so_and_its_weights_are_finite():
+    model = small_gan()
+    with pytest.raises(FloatingPointError, match=r"at step \d+ .*last finite weights.*smaller lr \(now 1e\+30\)"):
+        list(train_gan_steps(model, PLANE, steps=9, batch_size=8, lr=1e30))
+    assert all(p.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"steps": 0}, "steps: expected a positive integer, got 0"),
+        ({"batch_size": 25}, "batch_size: expected at most the 24 examples of x, got 25"),
+        ({"d_steps": 0}, "d_steps: expected a positive integer, got 0"),
+        ({"lr": -1.0}, "lr: expected a positive number, got -1"),
+        ({"discriminator_lr": math.inf}, "lr: expected a positive number, got inf"),
+        ({"y": torch.zeros(3)}, "y: expected a label for each of the 24 examples, got 3"),
+        ({"x": PLANE[0]}, r"x: expected .* got shape \(2,\)"),
+    ],
+)
+def test_bad_arguments_of_a_gans_training_are_refused_before_any_step(given, told):
+    with pytest.raises(ValueError, match=told):
+        train_gan_steps(small_gan(), **{"x": PLANE, "steps": 3, "batch_size": 8} | given)
 
 
 @pytest.mark.parametrize(

@@ -8,19 +8,12 @@ function buildConditional(model, graphs) {
   const classes = model.get("classes");
   const large = imageCanvas("", 28, 28);
   const caption = h("div", { class: "gu-caption" });
-  const images = classes.map((name) => imageCanvas(`The same z, decoded as ${name}`, 28, 28));
-  const choices = classes.map((name, label) =>
-    h("button", { type: "button", class: "gu-choice", "aria-label": `Label ${name}`, onclick: () => choose(label) }, images[label].element, name),
-  );
+  const choices = labelChoices(model, "The same z under every label", (name) => `The same z, decoded as ${name}`);
   let pictures = null; // one for each label
 
-  const choose = (label) => {
-    model.set("label", label);
-    model.save_changes();
-  };
   const showChosen = () => {
     const label = model.get("label");
-    choices.forEach((choice, other) => choice.setAttribute("aria-pressed", other === label));
+    choices.show();
     large.element.ariaLabel = `What the decoder makes of the sliders and the label ${classes[label]}`;
     caption.textContent = `z of the sliders, label ${classes[label]}`;
     large.paint(pictures[label]);
@@ -31,17 +24,16 @@ function buildConditional(model, graphs) {
     const began = performance.now();
     const { x } = await graphs.run("decoder", { z: { data: Float32Array.from(z), dims: [1, z.length] } });
     pictures = classes.map((_, label) => x.data.subarray(784 * label, 784 * (label + 1)));
-    images.forEach((image, label) => image.paint(pictures[label]));
+    choices.paint(pictures);
     showChosen();
     large.element.dataset.ms = performance.now() - began;
     large.element.dataset.z = JSON.stringify(z);
   });
 
   const { sliders, buttons, first } = unitSliders(model, draw);
-  const row = h("div", { class: "gu-row", role: "group", "aria-label": "The same z under every label" }, ...choices);
   const element = h(
     "div", { class: "gu-columns" },
-    h("div", { class: "gu-choices" }, row),
+    choices.element,
     h("div", { class: "gu-picture" }, large.element, caption, buttons),
     sliders,
   );

@@ -11,7 +11,7 @@ from gen_utils import plots
 from gen_utils.drawing import FIELD
 from gen_utils.export import Graph
 from gen_utils.widgets.base import esm
-from gen_utils.widgets.latents import COLOUR, LatentSliders, rate_bars
+from gen_utils.widgets.latents import COLOUR, NATS, LatentSliders, rate_bars
 
 COLUMNS, ABOVE = 5, 8  # pictures in a row of the poster, pixels above each for its label
 
@@ -21,21 +21,22 @@ class ConditionalSliders(LatentSliders):
 
     Args:
         decoder: a graph from `z`, `(1, K)`, to `x`, grey pixels `(C, 1, 28, 28)`: the same z under each label.
-        rates: mean KL of each unit, in nats, K numbers.
+        rates: what each latent unit carries, K numbers: of a VAE its mean KL, in nats.
         classes: names of the C labels, all different.
+        unit: what the rates count, as it reads after a number and along an axis, such as "% of the variance".
 
     Raises:
         ValueError: rates that are not K finite, non-negative numbers, no classes, or two of the same name.
     """
 
-    _esm = esm("units.js", "conditional.js")
+    _esm = esm("units.js", "choices.js", "conditional.js")
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)
     label = traitlets.Int(0).tag(sync=True)
 
-    def __init__(self, decoder: Graph, rates: Sequence[float], classes: Sequence[str]) -> None:
+    def __init__(self, decoder: Graph, rates: Sequence[float], classes: Sequence[str], unit: str = NATS) -> None:
         if not len(classes) or len(set(classes)) < len(classes):
             raise ValueError(f"classes: expected names that are all different, got {classes!r}")
-        super().__init__(decoder, rates)
+        super().__init__(decoder, rates, unit)
         self.classes = list(classes)
 
     def poster(self) -> Figure:
@@ -52,5 +53,5 @@ class ConditionalSliders(LatentSliders):
         row, column = divmod(self.label, COLUMNS)
         frame = Rectangle((FIELD * column - 0.5, height * row - 0.5), FIELD, height, fill=False, ec=COLOUR, lw=2)
         left.add_patch(frame).set_clip_on(False)
-        rate_bars(right, self.rates)
+        rate_bars(right, self.rates, self.unit)
         return figure

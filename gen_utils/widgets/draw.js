@@ -6,8 +6,8 @@ const PEN_WIDTH = PAD_SIDE / 12; // about MNIST's, once the drawing is 20 pixels
 const PEN_STEP = 7; // what an arrow key moves the pen
 
 // `examples` are images of 28 × 28 bytes, one after the other, that a button shows in turn; `onchange()` hears of
-// each change. Returns the element; ink() and set(ink), a Float32Array of 280 × 280, 1 for ink; show(k), an
-// example; and clear().
+// each change. Returns the element and its buttons; ink() and set(ink), a Float32Array of 280 × 280, 1 for ink;
+// show(k), an example; put(bytes), an image; and clear().
 function drawingPad({ label, examples = new Uint8Array(), onchange }) {
   const canvas = h("canvas", {
     class: "gu-ink", role: "application", "aria-roledescription": "drawing pad", tabindex: 0,
@@ -35,14 +35,18 @@ function drawingPad({ label, examples = new Uint8Array(), onchange }) {
     context.putImageData(inkImage(values, PAD_SIDE, PAD_SIDE), 0, 0);
     onchange();
   };
+  // An image of 28 × 28 bytes, enlarged; `onchange` does not hear of it.
+  const put = (bytes) => {
+    const small = h("canvas", { width: 28, height: 28 });
+    const values = Float32Array.from(bytes, (byte) => byte / 255);
+    small.getContext("2d").putImageData(inkImage(values, 28, 28), 0, 0);
+    context.imageSmoothingEnabled = false; // so that preparing it gives the very image again
+    context.drawImage(small, 0, 0, PAD_SIDE, PAD_SIDE);
+  };
   let shown = 0;
   const show = (k) => {
     shown = k;
-    const small = h("canvas", { width: 28, height: 28 });
-    const values = Float32Array.from(examples.subarray(784 * k, 784 * (k + 1)), (byte) => byte / 255);
-    small.getContext("2d").putImageData(inkImage(values, 28, 28), 0, 0);
-    context.imageSmoothingEnabled = false; // so that preparing it gives the very example again
-    context.drawImage(small, 0, 0, PAD_SIDE, PAD_SIDE);
+    put(examples.subarray(784 * k, 784 * (k + 1)));
     onchange();
   };
 
@@ -53,7 +57,7 @@ function drawingPad({ label, examples = new Uint8Array(), onchange }) {
   const buttons = h("div", { class: "gu-buttons" }, button("Clear", clear));
   if (examples.length) buttons.prepend(button("An example", () => show((shown + 1) % (examples.length / 784))));
   const element = h("div", { class: "gu-pad" }, h("div", { class: "gu-paper" }, canvas, cursor), note, buttons);
-  return { element, ink, set, show, clear };
+  return { element, buttons, ink, set, put, show, clear };
 }
 
 // A round pen: from the middle of one step to the middle of the next it draws a curve, so that strokes have no corners.

@@ -11,7 +11,8 @@ from gen_utils import plots
 from gen_utils.export import Graph
 from gen_utils.widgets.base import GraphWidget, esm
 
-UNUSED = 0.01  # nats: a unit whose mean KL is below says nothing about x
+NATS = "nats"
+UNUSED = 0.01  # in the unit of the rates: a latent unit below says nothing about x
 
 
 class LatentSliders(GraphWidget):
@@ -19,7 +20,8 @@ class LatentSliders(GraphWidget):
 
     Args:
         decoder: a graph from `z`, `(1, K)`, to `x`, grey pixels `(1, 1, 28, 28)`.
-        rates: mean KL of each unit, in nats, K numbers.
+        rates: what each latent unit carries, K numbers: of a VAE its mean KL, in nats.
+        unit: what the rates count, as it reads after a number and along an axis, such as "% of the variance".
 
     Raises:
         ValueError: rates that are not K finite, non-negative numbers.
@@ -27,23 +29,24 @@ class LatentSliders(GraphWidget):
 
     _esm = esm("units.js", "latent_sliders.js")
     rates = traitlets.List(traitlets.Float()).tag(sync=True)
+    unit = traitlets.Unicode(NATS).tag(sync=True)
     unused = traitlets.Float(UNUSED).tag(sync=True)
     z = traitlets.List(traitlets.Float()).tag(sync=True)
     seed = traitlets.Int(0).tag(sync=True)
 
-    def __init__(self, decoder: Graph, rates: Sequence[float]) -> None:
+    def __init__(self, decoder: Graph, rates: Sequence[float], unit: str = NATS) -> None:
         values = np.asarray(rates, dtype=float)
         if values.ndim != 1 or not len(values) or not np.isfinite(values).all() or (values < -1e-6).any():
             raise ValueError(f"rates: expected one finite, non-negative number a unit, got {rates!r}")
         rounded = [round(float(value), 4) for value in values]
-        super().__init__({"decoder": decoder}, rates=rounded, z=[0.0] * len(rounded))
+        super().__init__({"decoder": decoder}, rates=rounded, unit=unit, z=[0.0] * len(rounded))
 
     def poster(self) -> Figure:
         """Draw the decoded picture of the current z beside the rate of every unit."""
         x = self.run("decoder", z=np.array([self.z], dtype=np.float32))["x"]
         figure, (left, right) = plots.figure(columns=2, height=1.9, width_ratios=[1, 1.6])
         plots.show_images(left, x)
-        rate_bars(right, self.rates)
+        rate_bars(right, self.rates, self.unit)
         return figure
 
 
@@ -85,10 +88,10 @@ class LatentPlane(GraphWidget):
 COLOUR = plots.COLOURS["latent"]
 
 
-def rate_bars(ax: Axes, rates: Sequence[float]) -> Axes:
-    """Draw the mean KL of each unit, in nats, the largest first."""
+def rate_bars(ax: Axes, rates: Sequence[float], unit: str) -> Axes:
+    """Draw what each latent unit carries, the largest first; what is told in nats is its mean KL."""
     ax.bar(range(len(rates)), np.sort(rates)[::-1], color=COLOUR)
-    ax.set(xlabel="latent unit, sorted", ylabel="mean KL / nats")
+    ax.set(xlabel="latent unit, sorted", ylabel="mean KL / nats" if unit == NATS else unit)
     return ax
 
 

@@ -3,6 +3,7 @@
 function unitSliders(model, draw) {
   const rates = model.get("rates");
   const unused = model.get("unused");
+  const unit = model.get("unit") ?? "nats"; // of the rates; widgets stored before it was a choice lack it
   const z = [...model.get("z")];
   const changed = () => {
     model.set("z", [...z]);
@@ -17,7 +18,7 @@ function unitSliders(model, draw) {
       symbol: `<i>z</i><sub>${k + 1}</sub>`,
       min: -3, max: 3, step: 0.1, value: z[k],
       unused: rates[k] < unused,
-      note: rates[k] < unused ? "unused: 0.00 nats" : `${rates[k].toFixed(2)} nats`,
+      note: `${rates[k] < unused ? "unused: " : ""}${rates[k].toFixed(2)} ${unit}`,
       oninput: (value) => {
         z[k] = value;
         changed();
@@ -29,7 +30,8 @@ function unitSliders(model, draw) {
     order.forEach((k, i) => sliders[i].set(z[k]));
     return changed();
   };
-  const prior = button("Draw z from the prior", () => {
+  // Nats count information beyond a prior; what is told in another unit need not have one.
+  const prior = button(unit === "nats" ? "Draw z from the prior" : "Draw z from N(0, I)", () => {
     model.set("seed", model.get("seed") + 1);
     // To the sliders' own step, so that what is shown is what was decoded.
     assign(Array.from(new Noise(model.get("seed")).normal(z.length), (v) => Math.round(10 * Math.max(-3, Math.min(3, v))) / 10));

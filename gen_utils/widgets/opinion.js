@@ -1,0 +1,98 @@
+// Draw a digit: how real the discriminator finds it as each label, beside a real image and a generated one.
+
+function render({ model, el }) {
+  comeAlive({ model, el, build: (graphs) => buildOpinion(model, graphs) });
+}
+
+const DRAWING = "your drawing";
+
+function buildOpinion(model, graphs) {
+  const classes = model.get("classes");
+  const examples = Object.fromEntries(Object.entries(model.get("examples")).map(([kind, text]) => [kind, imageBytes(text)]));
+  const last = {}; // the number of the example of each kind that was shown last
+  const text = h("p", { class: "gu-hint", role: "status" });
+  const bars = probabilityBars(classes, model.get("colours").decision);
+  const compared = Object.fromEntries([...Object.keys(examples), DRAWING].map((kind) => [kind, comparedImage(kind)]));
+
+  const compare = async (kind, x) => {
+    const { p } = await graphs.run("discriminator", { x });
+    const best = p.data.indexOf(Math.max(...p.data));
+    const told = { best: classes[best], value: p.data[best].toFixed(2), blank: x.data.every((value) => value === 0) };
+    compared[kind].set(x.data, told.blank ? "" : `${told.best}: ${told.value}`);
+    return { p: p.data, ...told };
+  };
+  // The examples go to the discriminator as they are; what is drawn is first prepared as MNIST was.
+  const judge = latest(async (kind) => {
+    const began = performance.now();
+    const ink = { data: pad.ink(), dims: [1, 1, PAD_SIDE, PAD_SIDE] };
+    const x = kind === DRAWING ? (await graphs.run("prepare", { ink })).x : example(kind, last[kind]);
+    const { p, best, value, blank } = await compare(kind, x);
+    Object.entries(compared).forEach(([other, { element }]) => element.classList.toggle("gu-current", other === kind));
+    bars.set(p);
+    const subject = kind === DRAWING ? "Your drawing" : `The ${kind} one`;
+    text.textContent = blank ? "Nothing is drawn." : `${subject} is most real as ${best}: ${value}.`;
+    bars.element.dataset.shown = JSON.stringify({ kind, p: Array.from(p) });
+    bars.element.dataset.ms = performance.now() - began;
+  });
+
+  const bytes = (kind, k) => examples[kind].subarray(784 * k, 784 * (k + 1));
+  const example = (kind, k) => ({ data: Float32Array.from(bytes(kind, k), (byte) => byte / 255), dims: [1, 1, 28, 28] });
+  const show = (kind, k) => {
+    last[kind] = k;
+    pad.put(bytes(kind, k));
+    return judge(kind);
+  };
+  const showNext = (kind) => show(kind, kind in last ? (last[kind] + 1) % (examples[kind].length / 784) : 0);
+  const pad = drawingPad({ label: "Drawing pad", onchange: () => judge(DRAWING) });
+  pad.buttons.prepend(...Object.keys(examples).map((kind) => button(`A ${kind} one`, () => showNext(kind))));
+  model.on("change:kind", () => showNext(model.get("kind")));
+
+  const element = h(
+    "div", { class: "gu-columns", style: `--gu-accent: ${model.get("colours").decision}` },
+    pad.element,
+    h(
+      "div", { class: "gu-pad gu-opinion" },
+      h("div", { class: "gu-compared", role: "group", "aria-label": "Most real as" }, ...Object.values(compared).map((each) => each.element)),
+      text,
+      bars.element,
+      h("div", { class: "gu-caption" }, "Probability that it is a real example of each label; the line is ½. They need not sum to 1."),
+    ),
+  );
+  const first = async () => {
+    for (const kind of Object.keys(examples)) await compare(kind, example(kind, 0));
+    await showNext(model.get("kind"));
+  };
+  return { element, first };
+}
+
+// A picture with its kind above and the discriminator's opinion below.
+function comparedImage(kind) {
+  const image = imageCanvas(`The discriminator sees: ${kind}`, 28, 28);
+  const opinion = h("b");
+  image.paint(new Float32Array(784));
+  const element = h("div", { class: "gu-compare" }, kind, image.element, opinion);
+  const set = (x, told) => {
+    image.paint(x);
+    opinion.textContent = told;
+  };
+  return { element, set };
+}
+
+// A bar from 0 to 1 for every label, one under the other, with its number.
+function probabilityBars(classes, colour) {
+  const bars = classes.map(() => h("span", { class: "gu-bar", style: `background: ${colour}` }));
+  const values = classes.map(() => h("span", { class: "gu-value" }));
+  const rows = classes.map((name, label) => [h("span", {}, name), h("span", { class: "gu-track", "aria-hidden": "true" }, bars[label]), values[label]]);
+  const element = h(
+    "div", { class: "gu-probabilities", role: "list", "aria-label": "Probability of being real as each label" },
+    ...rows.map((row) => h("div", { role: "listitem" }, ...row)),
+  );
+  const set = (p) =>
+    bars.forEach((bar, label) => {
+      bar.style.width = `${100 * p[label]}%`;
+      values[label].textContent = p[label].toFixed(2);
+    });
+  return { element, set };
+}
+
+export default { render };

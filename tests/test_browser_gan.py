@@ -1,0 +1,310 @@
+"""The widget that trains a GAN in a real browser, on a page of its own, against PyTorch."""
+
+import json
+import re
+from statistics import median
+
+import numpy as np
+import pytest
+from conftest import watched
+from test_browser import FOCUSABLE, assert_fits, assert_readable, look
+from test_widgets_gan import PLAYED, exported, replay
+from widget_page import COLUMN, PHONE, opened, served
+
+from gen_utils import widgets
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    with exported(tmp_path_factory.getbasetemp() / "gan") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def origin(made, tmp_path_factory):
+    with served(tmp_path_factory.mktemp("pages"), {"gan": widgets.GANTraining(made)}) as origin:
+        yield origin
+
+
+@pytest.fixture
+def page(browser, origin):
+    yield from opened(browser, origin, "gan")
+
+
+def shown(page, timeout=10_000, **expected):
+    """Wait until the plane shows what is expected, and return all that it shows."""
+    plane = page.locator(".gu-map")
+    settled = """([c, expected]) => {
+        const shown = JSON.parse(c.dataset.shown);
+        return Object.keys(expected).every((name) => JSON.stringify(shown[name]) === JSON.stringify(expected[name]));
+    }"""
+    page.wait_for_function(settled, arg=[plane.element_handle(), expected], timeout=timeout)
+    return json.loads(plane.get_attribute("data-shown"))
+
+
+def press(page, name):
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def weights(page):
+    found = page.locator(".gu-map").evaluate(
+        "c => Object.entries(c.gan.weights()).map(([name, values]) => [name, Array.from(values)])"
+    )
+    return {name: np.float32(values) for name, values in found}
+
+
+def assert_close(found, expected, tolerance):
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=0, atol=tolerance, err_msg=name)
+
+
+def take(page, steps):
+    """Take as many steps at the page's settings, without a picture of each."""
+    page.locator(".gu-map").evaluate(
+        """async (c, steps) => {
+            for (let i = 0; i < steps; i++) await c.gan.update(model.get("lr"), model.get("d_steps"));
+        }""",
+        steps,
+    )
+
+
+# ---- Training --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("density", "loss", "d_steps", "seed", "steps"), PLAYED)
+def test_training_in_the_page_is_training_in_pytorch(page, density, loss, d_steps, seed, steps):
+    chosen = {"density": density, "loss": loss, "d_steps": d_steps, "seed": seed}
+    page.evaluate("chosen => Object.entries(chosen).forEach(([name, value]) => model.set(name, value))", chosen)
+    shown(page, step=0, seed=seed, density=density, loss=loss)
+    expected = replay(density, loss, page.evaluate("model.get('lr')"), d_steps, seed, (1, steps))
+    press(page, "Step")
+    shown(page, step=1)
+    assert_close(weights(page), next(expected), 1e-5)
+    take(page, steps - 1)
+    assert_close(weights(page), next(expected), 1e-4)
+
+
+def test_the_ring_s_eight_modes_are_found_within_a_minute(page):
+    press(page, "Start")
+    found = shown(page, timeout=60_000, found=8)
+    page.get_by_text("All 8 modes found by step").wait_for()
+    print(f"8 of 8 by step {found['step']}, {found['rate']:.0f} steps a second")
+    assert found["running"]
+    assert found["trouble"] == ""
+
+
+def test_it_takes_two_hundred_steps_a_second_and_the_page_answers(page):
+    press(page, "Start")
+    page.wait_for_timeout(500)
+    page.evaluate("""() => {
+        globalThis.long = [];
+        const note = (list) => list.getEntries().forEach(({ duration }) => long.push(duration));
+        new PerformanceObserver(note).observe({ entryTypes: ["longtask"] });
+        globalThis.frames = [];
+        requestAnimationFrame(function mark(now) { frames.push(now); requestAnimationFrame(mark); });
+    }""")
+    before = shown(page)["step"]
+    page.wait_for_timeout(4000)
+    frames, long = page.evaluate("[frames, long]")
+    rate = (shown(page)["step"] - before) / (frames[-1] - frames[0]) * 1000
+    print(f"{rate:.0f} steps a second, a frame every {median(np.diff(frames)):.0f} ms, long tasks {long}")
+    assert rate >= 200
+    assert median(np.diff(frames)) < 40
+    assert max(long, default=0) < 100
+
+
+def test_minimax_with_a_high_learning_rate_collapses(page):
+    press(page, "Minimax")
+    shown(page, loss="minimax", step=0)
+    page.evaluate("model.set('lr', 0.01)")
+    take(page, 1500)
+    press(page, "Step")
+    found = shown(page, step=1501)
+    assert found["found"] <= 4
+    assert found["trouble"] == ""
+
+
+def test_a_hidden_widget_waits(page):
+    page.evaluate("document.body.style.paddingBottom = '3000px'")
+    press(page, "Start")
+    page.wait_for_function("JSON.parse(document.querySelector('.gu-map').dataset.shown).step > 5")
+    page.evaluate("scrollTo(0, 2500)")
+    page.wait_for_timeout(300)
+    step = "document.querySelector('.gu-map').gan.step"
+    before = page.evaluate(step)
+    page.wait_for_timeout(500)
+    assert page.evaluate(step) == before
+    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_function(f"{step} > {before}")
+
+
+def test_less_motion_means_fewer_pictures(browser, origin):
+    pictures = {}
+    for wish in ("no-preference", "reduce"):
+        with watched(browser, origin, viewport=COLUMN, reduced_motion=wish) as page:
+            page.goto("/gan.html")
+            page.wait_for_selector(".gu-live")
+            page.evaluate("""() => {
+                globalThis.count = 0;
+                const plane = document.querySelector(".gu-map");
+                new MutationObserver(() => count++).observe(plane, { attributeFilter: ["data-shown"] });
+            }""")
+            press(page, "Start")
+            page.wait_for_timeout(2500)
+            pictures[wish] = page.evaluate("count")
+            assert shown(page)["step"] > 1
+    assert 1 <= pictures["reduce"] <= 3 < pictures["no-preference"]
+
+
+# ---- Controls --------------------------------------------------------------------------------------------------
+
+
+def test_start_pause_step_reset_and_new_start(page):
+    first = weights(page)
+    press(page, "Start")
+    page.wait_for_function("JSON.parse(document.querySelector('.gu-map').dataset.shown).step > 5")
+    press(page, "Pause")
+    paused = shown(page, running=False)["step"]
+    page.wait_for_timeout(200)
+    assert shown(page)["step"] == paused
+    press(page, "Step")
+    shown(page, step=paused + 1, running=False)
+    press(page, "Reset")
+    shown(page, step=0, seed=0)
+    assert_close(weights(page), first, 0)
+    press(page, "New start")
+    shown(page, step=0, seed=1, running=False)
+    assert not np.array_equal(first["theta"], weights(page)["theta"])
+    page.get_by_role("button", name="Start", exact=True).press("Enter")
+    page.wait_for_function("JSON.parse(document.querySelector('.gu-map').dataset.shown).step > 5")
+    press(page, "New start")  # and goes on
+    shown(page, seed=2, running=True)
+    press(page, "Defaults")
+    shown(page, seed=0, step=0, running=False)
+
+
+def test_every_density_and_loss_can_be_chosen(page):
+    for density, modes in [("Grid", 25), ("Moons", 2), ("Ring", 8)]:
+        press(page, density)
+        shown(page, density=density.lower(), step=0)
+        pressed = page.locator("[aria-pressed=true]").all_inner_texts()
+        assert pressed == [density, "R1"]
+        assert f"of {modes}" in page.locator(".gu-tallies").inner_text()
+    for loss, name in [("Minimax", "minimax"), ("WGAN-GP", "wgan_gp"), ("Non-saturating", "non_saturating")]:
+        press(page, loss)
+        shown(page, loss=name, step=0)
+        assert page.locator("[aria-pressed=true]").all_inner_texts() == ["Ring", loss]
+        press(page, "Step")
+        shown(page, step=1, trouble="")
+        key = page.locator(".gu-pad .gu-keys").inner_text()
+        assert ("critic" in key) == (loss == "WGAN-GP")
+
+
+def test_sliders_act_at_once_and_without_a_new_start(page):
+    lr, d_steps = page.get_by_role("slider").all()
+    press(page, "Step")
+    shown(page, step=1)
+    lr.press("Home")
+    assert page.evaluate("model.get('lr')") == pytest.approx(1e-5)
+    assert lr.get_attribute("aria-valuetext") == "0.00001"
+    lr.press("End")
+    assert page.evaluate("model.get('lr')") == pytest.approx(0.1)
+    d_steps.press("End")
+    assert page.evaluate("model.get('d_steps')") == 5
+    press(page, "Step")
+    shown(page, step=2)
+    page.evaluate("model.set('lr', 0.002)")  # as Python would
+    assert lr.get_attribute("aria-valuetext") == "0.002"
+    press(page, "Defaults")
+    shown(page, step=0)
+    assert d_steps.input_value() == "1"
+
+
+def test_training_that_diverges_says_so_and_keeps_the_last_good_weights(page):
+    take(page, 3)
+    good = weights(page)
+    page.evaluate("model.set('lr', 1e30)")
+    press(page, "Start")
+    page.get_by_text("Training diverged at step").wait_for()
+    told = shown(page, running=False)["trouble"]
+    step = int(re.search(r"step (\d+): the (?:discriminator|generator)'s loss (?:became|was)", told)[1])
+    assert f"These are the weights of step {step - 1}." in told
+    assert "Lower the learning rate" in told
+    assert page.get_by_role("button", name="Start", exact=True).is_visible()
+    assert all(np.isfinite(values).all() for values in weights(page).values())
+    if step == 4:
+        assert_close(weights(page), good, 0)
+    assert "NaN" not in page.locator(".gu-tallies").inner_text()
+    page.evaluate("model.set('lr', 0.001)")
+    press(page, "Start")  # goes on from the weights that were kept
+    page.wait_for_function(f"JSON.parse(document.querySelector('.gu-map').dataset.shown).step > {step + 3}")
+    page.evaluate("model.set('lr', 1e30)")
+    page.get_by_text("Training diverged at step").wait_for()
+    page.evaluate("model.set('lr', 0.001)")
+    press(page, "Reset")
+    shown(page, step=0, trouble="")
+    press(page, "Step")
+    shown(page, step=1, trouble="")
+
+
+# ---- For every reader ------------------------------------------------------------------------------------------
+
+
+def test_a_phone_never_scrolls_sideways_and_targets_fit_a_finger(page):
+    for width in (390, PHONE["width"]):
+        assert_fits(page, width)
+    sizes = page.locator("button, input").evaluate_all(
+        "all => all.map(e => e.getBoundingClientRect()).map(({ width, height }) => Math.min(width, height))"
+    )
+    assert min(sizes) >= 44
+
+
+def test_nothing_jumps_while_it_trains(page):
+    places = """() => [...document.querySelectorAll(".gu-widget, canvas, button, input")]
+        .map((e) => JSON.stringify(e.getBoundingClientRect()))"""
+    before = page.evaluate(places)
+    press(page, "Start")
+    page.wait_for_timeout(1500)
+    assert page.evaluate(places) == before
+    page.evaluate("model.set('lr', 1e30)")
+    page.get_by_text("Training diverged").wait_for()
+    assert page.evaluate(places) == before
+
+
+def test_it_is_readable_in_light_and_dark(page):
+    assert_readable(page)
+    drawn = "() => [...document.querySelectorAll('canvas')].at(-1).toDataURL()"
+    light = page.evaluate(drawn)
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    assert_readable(page)
+    page.wait_for_function(f"(light) => ({drawn})() !== light", arg=light)
+
+
+def test_the_keyboard_reaches_every_control_and_the_reader_is_told_of_all(page):
+    controls = page.locator(FOCUSABLE)
+    names = controls.evaluate_all("all => all.map(e => e.ariaLabel ?? e.textContent)")
+    assert len(set(names)) == len(names) > 1
+    kinds = set()
+    for i, name in enumerate(names):
+        kind = controls.nth(i).evaluate("e => e.tagName + e.type + e.className")
+        before = None if kind in kinds else look(controls.nth(i))
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent") == name
+        assert before is None or look(controls.nth(i)) != before, f"nothing shows that {name} has the focus"
+        kinds.add(kind)
+    described = page.locator("canvas").evaluate_all("all => all.map(c => [c.getAttribute('role'), c.ariaLabel])")
+    assert all(role == "img" and label for role, label in described)
+    groups = page.get_by_role("group").evaluate_all("all => all.map(e => e.ariaLabel)")
+    assert groups == ["density", "loss"]
+
+
+def test_a_graph_that_is_missing_is_told_and_nothing_is_drawn(browser, origin):
+    troubles = []
+    with watched(browser, origin, viewport=COLUMN, troubles=troubles) as page:
+        page.route("**/00_generator_minimax.onnx*", lambda route: route.fulfill(status=404))
+        page.goto("/gan.html")
+        page.get_by_text("could not start").wait_for()
+        assert page.locator("canvas, .gu-live").count() == 0
+    assert not any("uncaught" in trouble for trouble in troubles)

@@ -1,0 +1,197 @@
+"""The convolutional GAN minimises what its papers say, listens to the label, and exports."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.optim.swa_utils import AveragedModel
+
+from gen_utils.conv_gan import BETAS, GAMMA, ConvGAN, average
+from gen_utils.export import export, output_folder, round_to_half
+from gen_utils.train import train_gan_steps
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def build(seed=0, **sizes):
+    torch.manual_seed(seed)
+    return ConvGAN(**{"latent_dim": 5, "generator_width": 4, "discriminator_width": 3} | sizes)
+
+
+def examples(n=16):
+    return torch.rand(n, 1, 28, 28, generator=seeded(1)), torch.randint(10, (n,), generator=seeded(2))
+
+
+def test_samples_are_images_without_gradient():
+    x = build().sample(3, torch.tensor([0, 9, 9]), generator=seeded())
+    assert x.shape == (3, 1, 28, 28)
+    assert not x.requires_grad
+    assert 0 <= x.amin() < x.amax() <= 1
+    assert not torch.equal(x[1], x[2])
+
+
+def test_only_the_generator_passed_in_seeds_samples_and_losses():
+    model, (x, y) = build().eval(), examples()
+    for draw in (
+        lambda seed: model.sample(16, y, generator=seeded(seed)),
+        lambda seed: model.discriminator_loss(x, y, generator=seeded(seed))["loss"],
+        lambda seed: model.generator_loss(16, y, generator=seeded(seed))["loss"],
+    ):
+        first = draw(0)
+        torch.manual_seed(5)
+        assert torch.equal(draw(0), first)
+        assert not torch.equal(draw(1), first)
+
+
+def test_losses_are_cross_entropies_and_the_penalty_is_half_the_squared_slope():
+    model, (x, y) = build().double().eval(), examples()  # eval: samples that do not depend on who is beside them
+    x = x.double()
+    fake = model.sample(16, y, generator=seeded())
+    real_logit, fake_logit = (model.discriminator.body(part)[range(16), y] for part in (x, fake))
+    ones = torch.ones(16, dtype=torch.float64)
+    expected = F.binary_cross_entropy_with_logits(real_logit, ones, reduction="none")
+    expected = expected + F.binary_cross_entropy_with_logits(fake_logit, 1 - ones, reduction="none")
+    found = model.discriminator_loss(x, y, generator=seeded())
+    torch.testing.assert_close(found["loss"] - found["penalty"], expected)
+
+    # By finite differences along the slope itself: |∇f| is f's derivative in that direction.
+    few = x[:2].clone().requires_grad_()
+    (slope,) = torch.autograd.grad(model.discriminator(few, y[:2]).sum(), few)
+    norm = slope.flatten(1).norm(dim=1)
+    move = 1e-4 * slope / norm.view(-1, 1, 1, 1)
+    with torch.no_grad():
+        rise = (model.discriminator(x[:2] + move, y[:2]) - model.discriminator(x[:2] - move, y[:2])) / 2e-4
+    torch.testing.assert_close(found["penalty"][:2], 8 * GAMMA / 2 * rise**2, rtol=1e-6, atol=0)
+    assert (found["penalty"][2:] == 0).all()
+
+    praise = F.binary_cross_entropy_with_logits(fake_logit, ones, reduction="none")
+    torch.testing.assert_close(model.generator_loss(16, y, generator=seeded())["loss"], praise)
+
+
+@pytest.mark.parametrize("n", [1, 7, 8, 20])
+def test_the_penalty_s_mean_is_that_over_those_asked(n):
+    model, (x, y) = build(), examples(n)
+    penalty = model.discriminator_loss(x, y)["penalty"].detach()
+    few = max(1, n // 8)
+    assert (penalty > 0).sum() == few
+    alone = model.discriminator_loss(x[:1], y[:1])["penalty"].detach()
+    assert math.isclose(penalty[0] * few / n, alone[0], rel_tol=1e-5)
+
+
+@pytest.mark.parametrize("who", ["generator", "discriminator"])
+def test_each_loss_reaches_every_weight_of_its_network(who):
+    model, (x, y) = build(), examples(64)
+    losses = {"generator": model.generator_loss(64, y), "discriminator": model.discriminator_loss(x, y)}
+    losses[who]["loss"].mean().backward()
+    for name, parameter in getattr(model, who).named_parameters():
+        assert parameter.grad is not None, name
+        assert (parameter.grad != 0).any(), name
+    if who == "discriminator":
+        assert all(parameter.grad is None for parameter in model.generator.parameters())
+
+
+def test_no_logit_depends_on_another_image():
+    D, (x, y) = build().discriminator, examples(6)
+    alone = torch.cat([D(x[i : i + 1], y[i : i + 1]) for i in range(6)])
+    torch.testing.assert_close(D(x, y), alone)
+    torch.testing.assert_close(D.logits(x)[torch.arange(6), y], alone)
+    assert D.logits(x).shape == (6, 10)
+
+
+def test_it_learns_which_label_means_what():
+    y = torch.arange(512) % 2
+    x = torch.rand(512, 1, 28, 28, generator=seeded()) * 0.2
+    x[y == 0, :, :14] += 0.7
+    x[y == 1, :, 14:] += 0.7
+    model = build(classes=2)
+    averaged = AveragedModel(model, multi_avg_fn=average)
+    for _ in train_gan_steps(model, x, y, steps=150, batch_size=32, lr=8e-3, betas=BETAS):
+        averaged.update_parameters(model)
+    samples = averaged.module.eval().sample(512, y, generator=seeded(4))
+    for label in (0, 1):
+        found = samples[y == label].mean(0)
+        assert (found - x[y == label].mean(0)).abs().mean() < 0.1  # the other label's mean is 0.7 away
+
+
+def test_the_average_s_memory_grows_with_the_run():
+    # On a ramp a(t) = t it obeys t·m·a′ = t − a, whose solution is t/(1 + m): the last twentieth, m, whatever t.
+    averaged = [torch.zeros(1, dtype=torch.float64)]
+    for number in range(1, 4001):
+        average(averaged, [torch.full((1,), float(number), dtype=torch.float64)], number)
+        if number in (1000, 4000):
+            assert math.isclose(averaged[0].item(), number / 1.05, rel_tol=2e-3)
+
+
+def test_an_averaged_model_starts_as_a_copy_and_takes_the_buffers():
+    model, (_, y) = build(), examples()
+    averaged = AveragedModel(model, multi_avg_fn=average)
+    averaged.update_parameters(model)
+    model.generator_loss(16, y)  # moves the running means
+    averaged.update_parameters(model)
+    assert all(map(torch.equal, averaged.module.state_dict().values(), model.state_dict().values()))
+
+
+def test_both_networks_export_with_their_weights_in_half_precision():
+    torch.manual_seed(0)
+    model = ConvGAN().eval()
+    round_to_half(model)
+    (x, _), z = examples(1), torch.randn(1, 32, generator=seeded())
+    ten = torch.arange(10)
+    G = export(lambda z: model.generator(z.expand(10, -1), ten), {"z": z}, ["x"], "05_test_generator")
+    D = export(lambda x: model.discriminator.logits(x).sigmoid(), {"x": x}, ["p"], "05_test_discriminator")
+    halves = [sum(p.numel() for p in network.parameters()) * 2 for network in (model.generator, model.discriminator)]
+    for graph, half in zip((G, D), halves, strict=True):
+        assert graph.path.is_relative_to(output_folder())
+        assert graph.error <= 1e-5
+        assert half <= len(graph.read()) <= half + 60_000
+    z, x = torch.randn(1, 32, generator=seeded(5)), torch.rand(1, 1, 28, 28, generator=seeded(6))  # others
+    with torch.no_grad():
+        images, p = (
+            model.generator(z.expand(10, -1), ten),
+            model.discriminator(x.expand(10, -1, -1, -1), ten).sigmoid(),
+        )
+    assert G.run(z=z.numpy())["x"].shape == (10, 1, 28, 28)
+    np.testing.assert_allclose(G.run(z=z.numpy())["x"], images.numpy(), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(D.run(x=x.numpy())["p"], p[None].numpy(), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("y", "error", "came"),
+    [
+        (torch.tensor([0, 1]), ValueError, "shape (2,)"),
+        (torch.tensor([0, 1, 10]), ValueError, "0…10"),
+        (torch.tensor([-1, 1, 2]), ValueError, "-1…2"),
+        (torch.tensor([0.0, 1, 2]), TypeError, "torch.float32"),
+        ([0, 1, 2], TypeError, "list"),
+    ],
+)
+def test_what_is_no_label_is_refused(y, error, came):
+    model, (x, _) = build(), examples(3)
+    for call in (model.sample, model.generator_loss):
+        with pytest.raises(error, match="y: expected") as refusal:
+            call(3, y)
+        assert came in str(refusal.value)
+    with pytest.raises(error, match="y: expected") as refusal:
+        model.discriminator_loss(x, y)
+    assert came in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["classes", "latent_dim", "generator_width", "discriminator_width"])
+@pytest.mark.parametrize(("size", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError)])
+def test_sizes_that_are_no_positive_integer_are_refused(name, size, error):
+    with pytest.raises(error, match=f"{name}: expected a positive integer, got"):
+        ConvGAN(**{name: size})
+
+
+@pytest.mark.parametrize("x", [torch.rand(2, 28, 28), torch.rand(2, 1, 27, 28), torch.full((2, 1, 28, 28), 1.5)])
+def test_what_is_no_image_is_refused(x):
+    with pytest.raises(ValueError, match="x: expected"):
+        build().discriminator_loss(x, torch.tensor([0, 1]))
+    with pytest.raises(ValueError, match="x: expected"):
+        train_gan_steps(build(), x, torch.tensor([0, 1]), steps=1, batch_size=1)
