@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from gen_utils.base import GenerativeModel, batch, labels, positive
+from gen_utils.likelihoods import log_odds
 from gen_utils.nets import mlp
 
 
@@ -64,7 +65,7 @@ class Autoencoder(GenerativeModel):
         self.mu.copy_(mean)
         if self.bounded:
             low, high = self.support
-            mean = ((mean - low) / (high - low)).clamp(1e-3, 1 - 1e-3).logit()
+            mean = log_odds((mean - low) / (high - low))
         *_, bias = self.decoder.parameters()
         bias.copy_(mean)
 

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gen_utils.base import GenerativeModel, positive
-from gen_utils.likelihoods import bernoulli_log_prob
+from gen_utils.likelihoods import bernoulli_log_prob, log_odds
 
 BLOCKS = 8  # into how many bands `step` cuts a matrix, to leave out what the mask makes zero
 
@@ -52,7 +52,7 @@ class MADE(GenerativeModel):
     def start_from(self, x: Tensor) -> None:
         """Set the last biases to the log-odds of each pixel of `x`, near which training then starts."""
         brightness = self.check_x(x).mean(0).flatten()
-        self.output.bias.copy_(brightness.clamp(1e-3, 1 - 1e-3).logit())
+        self.output.bias.copy_(log_odds(brightness))
 
     def logits(self, x: Tensor) -> Tensor:
         """Compute the logit of p(x_d = 1 | x_1, …, x_{d−1}) for all d at once, `(B, *event_shape)` both."""

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, grad_and_value
 
 from gen_utils.base import GenerativeModel, positive
-from gen_utils.nets import mlp
+from gen_utils.nets import RoundedReLU, mlp
 
 # Adam's. A larger beta_1 lets the two networks chase each other in circles. The exporter deletes an ε below 1e-8.
 BETAS = (0.5, 0.99)
@@ -86,7 +86,7 @@ def r1(gamma: float) -> Game:
 MINIMAX = Game(_cross_entropy, _saturating)
 NON_SATURATING = Game(_cross_entropy, _non_saturating)
 WGAN_GP = Game(_earth_mover, _praise)
-R1 = r1(gamma=0.1)
+R1 = r1(gamma=0.02)
 
 
 class GAN(GenerativeModel):
@@ -118,9 +118,9 @@ class GAN(GenerativeModel):
         self.latent_dim, self.game = positive("latent_dim", latent_dim), game
         D = math.prod(self.event_shape)
         self.generator = nn.Sequential(
-            *mlp([latent_dim, *hidden_dims, D], nn.ReLU), nn.Unflatten(1, self.event_shape)
+            *mlp([latent_dim, *hidden_dims, D], RoundedReLU), nn.Unflatten(1, self.event_shape)
         )
-        self.discriminator = nn.Sequential(nn.Flatten(), *mlp([D, *reversed(hidden_dims), 1], nn.ReLU), nn.Flatten(0))
+        self.discriminator = nn.Sequential(nn.Flatten(), *mlp([D, *reversed(hidden_dims), 1], RoundedReLU), nn.Flatten(0))
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Draw n latents from p(z), `(n, K)`."""

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gen_utils.base import GenerativeModel, batch, labels, positive
-from gen_utils.likelihoods import LOG_2PI, bernoulli_log_prob, kl_to_standard_normal, normal_log_prob
+from gen_utils.likelihoods import LOG_2PI, bernoulli_log_prob, kl_to_standard_normal, log_odds, normal_log_prob
 from gen_utils.nets import mlp
 
 
@@ -60,7 +60,7 @@ class VAE(GenerativeModel):
         """
         brightness = self.check_x(x).mean(0).flatten()
         *_, bias = self.decoder.parameters()
-        bias.copy_(brightness.clamp(1e-3, 1 - 1e-3).logit())
+        bias.copy_(log_odds(brightness))
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Stage 1: the mean and standard deviation of q(z|x), two `(B, K)` from `(B, *event_shape)`."""

@@ -8,7 +8,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from gen_utils.likelihoods import bernoulli_log_prob, kl_to_standard_normal, normal_log_prob
+from gen_utils.likelihoods import bernoulli_log_prob, kl_to_standard_normal, log_odds, normal_log_prob
 
 SHAPES = [(1,), (7, 3), (2, 5, 4)]
 
@@ -72,3 +72,10 @@ def test_kl_is_its_integral(mu, sigma):
     integral, _ = quad(lambda z: q.pdf(z) * (q.logpdf(z) - norm.logpdf(z)), mu - 12 * sigma, mu + 12 * sigma)
     found = kl_to_standard_normal(torch.tensor(mu).double(), torch.tensor(sigma).double()).item()
     assert math.isclose(found, integral, rel_tol=1e-6, abs_tol=1e-9)
+
+
+def test_log_odds_undo_the_sigmoid_but_for_what_was_always_or_never_seen():
+    p = torch.linspace(0, 1, 11, dtype=torch.float64)
+    found = log_odds(p)
+    torch.testing.assert_close(found[1:-1].sigmoid(), p[1:-1])
+    torch.testing.assert_close(found[[0, -1]], torch.tensor([-1.0, 1.0], dtype=torch.float64) * math.log(999))

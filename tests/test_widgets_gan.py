@@ -15,6 +15,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from gen_utils import export, gan, plots, toys, widgets
 from gen_utils.widgets.gan_training import (
+    DATA,
     DENSITIES,
     GAMES,
     PICTURE,
@@ -29,15 +30,13 @@ from gen_utils.widgets.gan_training import (
 pytestmark = pytest.mark.usefixtures("one_thread")
 mpl.use("agg")
 B = 128
-# Density, loss, D steps, seed and steps. A gradient jumps where a ReLU switches, and one example that switches for a
-# rounded bit sends the training elsewhere: with about half of all seeds even PyTorch's own, if it starts from weights
-# changed by 3e-8. Not with these: 100 steps from weights changed by 1e-7 stay within 1e-6.
+# Density, loss, D steps and seed.
 PLAYED = [
-    ("ring", "non_saturating", 1, 4, 100),
-    ("ring", "minimax", 1, 2, 100),
-    ("grid", "wgan_gp", 1, 4, 100),
-    ("moons", "r1", 1, 2, 100),
-    ("ring", "r1", 5, 2, 5),
+    ("ring", "r1", 1, 1),
+    ("ring", "minimax", 1, 2),
+    ("grid", "wgan_gp", 1, 3),
+    ("moons", "non_saturating", 1, 4),
+    ("ring", "wgan_gp", 5, 5),
 ]
 
 
@@ -70,7 +69,7 @@ def graphs(folder):
                 made[name] = export.export(step, inputs, outputs[player], f"00_{name}")
     for name, density in DENSITIES.items():
         made[f"data_{name}"] = export.export(
-            partial(data, density), {"u": u[:, 0], "eps": x}, ["x"], f"00_data_{name}"
+            partial(data, density), {"u": u[:, 0], "eps": x}, DATA, f"00_data_{name}"
         )
         inputs = {"theta": theta, "phi": phi, "z": torch.randn(SAMPLES, K, generator=generator)}
         made[f"picture_{name}"] = export.export(
@@ -99,7 +98,7 @@ def replay(density, loss, lr, d_steps, seed, steps):
     """Weights θ, φ and the average of θ after each number of steps, in PyTorch with the widget's noise."""
     model = gan.GAN(game=GAMES[loss])
     K, weights = model.latent_dim, sum(p.numel() for p in model.parameters())
-    noise, mixture = widgets.Noise(seed), DENSITIES[density].mixture
+    noise, mixture, scale = widgets.Noise(seed), DENSITIES[density].mixture, DENSITIES[density].scale
 
     def normal(*shape):
         return torch.from_numpy(noise.normal(math.prod(shape))).view(shape)
@@ -110,7 +109,7 @@ def replay(density, loss, lr, d_steps, seed, steps):
     def points():
         u, eps = uniform(), normal(B, 2)
         chosen = torch.searchsorted(mixture.log_weights.exp().cumsum(0)[:-1], u)
-        return mixture.means[chosen] + mixture.sigma * eps
+        return (mixture.means[chosen] + mixture.sigma * eps) / scale
 
     theta, phi = gan.start(model, normal(weights))
     normal(SAMPLES, K)
@@ -130,12 +129,12 @@ def replay(density, loss, lr, d_steps, seed, steps):
             yield {"theta": g[0].numpy(), "phi": d[0].numpy(), "average": mean.numpy()}
 
 
-@pytest.mark.parametrize(("density", "loss", "d_steps", "seed", "steps"), PLAYED)
-def test_training_through_the_graphs_is_training_in_pytorch(made, density, loss, d_steps, seed, steps):
+@pytest.mark.parametrize(("density", "loss", "d_steps", "seed"), PLAYED)
+def test_training_through_the_graphs_is_training_in_pytorch(made, density, loss, d_steps, seed):
     widget = widgets.GANTraining(made, density, loss, d_steps=d_steps)
     widget.seed = seed
-    expected = replay(density, loss, widget.lr, d_steps, seed, (1, steps))
-    for number, tolerance in [(1, 1e-5), (steps, 1e-4)]:
+    expected = replay(density, loss, widget.lr, d_steps, seed, (1, 100))
+    for number, tolerance in [(1, 1e-5), (100, 1e-4)]:
         found = widget.train(number)
         for name, weights in next(expected).items():
             np.testing.assert_allclose(found[name], weights, rtol=0, atol=tolerance, err_msg=name)
@@ -149,7 +148,9 @@ def test_points_are_drawn_from_the_density(name):
     density = DENSITIES[name]
     n = 20_000
     u, eps = torch.rand(n, generator=seeded()), torch.randn(n, 2, generator=seeded(1))
-    x = data(density, u, eps)
+    seen, x = data(density, u, eps)
+    torch.testing.assert_close(seen * density.scale, x)
+    assert seen.abs().max() < 2.5
     log_p = density.mixture.log_prob(x)
     assert abs(log_p.mean() + density.mixture.entropy()) < 3 * log_p.std() / n**0.5
     near = (x[:, None] - density.mixture.means).square().sum(2).argmin(1)
@@ -168,14 +169,14 @@ def test_a_picture_of_known_networks():
     )
     theta, phi = torch.tensor([1.0, 0, 0, 1, 0, 0]), torch.tensor([1.0, -2.0, 0.0])
     for density in DENSITIES.values():
-        z = data(density, torch.rand(2000, generator=seeded()), torch.randn(2000, 2, generator=seeded(1)))
+        z, x = data(density, torch.rand(2000, generator=seeded()), torch.randn(2000, 2, generator=seeded(1)))
         fake, field, score, shares, quality = picture(model, density, theta, phi, z)
-        torch.testing.assert_close(fake, z)
+        torch.testing.assert_close(fake, x)
         (left, low), limit = density.centre, density.limit
         for row, column in [(0, 0), (0, SIDE - 1), (SIDE - 1, 0), (7, 30)]:
             x = left - limit + (column + 0.5) * 2 * limit / SIDE
             y = low + limit - (row + 0.5) * 2 * limit / SIDE
-            torch.testing.assert_close(field[row * SIDE + column], torch.tensor(x - 2 * y).sigmoid())
+            torch.testing.assert_close(field[row * SIDE + column], torch.tensor((x - 2 * y) / density.scale).sigmoid())
         assert score.argmax() == SIDE**2 - 1
         assert score.argmin() == 0
         assert score.amin() == 0
@@ -198,8 +199,9 @@ def test_the_state_holds_names_and_digests_and_no_weights(made):
     assert repr(widget) == "GANTraining()"
     chosen = widget.get_state(["density", "loss", "lr", "d_steps", "seed"])
     assert chosen == {"density": "ring", "loss": "r1", "lr": 1e-3, "d_steps": 1, "seed": 0}
-    np.testing.assert_allclose(state["scenes"]["ring"]["modes"], toys.ring().means, atol=1e-6)
-    assert state["scenes"]["moons"]["modes"] == []
+    scenes = dict(state["scenes"])
+    np.testing.assert_allclose(scenes["ring"]["modes"], toys.ring().means, atol=1e-6)
+    assert scenes["moons"]["modes"] == []
 
 
 def test_the_poster_shows_the_start_and_what_training_makes_of_it(made):

@@ -17,14 +17,15 @@ function buildGANTraining(model, graphs) {
   const colours = model.get("colours");
   const settings = ["density", "loss", "lr", "d_steps", "seed"];
   const initial = Object.fromEntries(settings.map((name) => [name, model.get(name)]));
-  const gan = ganState(graphs, model.get("sizes"), model.get("updates"));
+  const [sizes, updates, scenes] = ["sizes", "updates", "scenes"].map((name) => Object.fromEntries(model.get(name)));
+  const gan = ganState(graphs, sizes, updates);
   const pace = speedometer();
   let running = false;
   let inView = true;
   let told = ""; // by the status line
 
   const look = { class: "gu-map", role: "img", "aria-label": "The plane: real points, generated points, and the discriminator's field under them" };
-  const plane = drawnCanvas(look, (context, side) => gan.shown && paintPlane(context, side, model.get("scenes")[gan.density], gan, colours));
+  const plane = drawnCanvas(look, (context, side) => gan.shown && paintPlane(context, side, scenes[gan.density], gan, colours));
   const losses = { class: "gu-curve", role: "img", "aria-label": "The losses of discriminator and generator after each step" };
   const chart = drawnCanvas(losses, (context, width, height) => paintLosses(context, width, height, gan.curves, colours));
   const tally = tallies(["steps", "steps a second", "modes found", "samples near a mode"]);
@@ -206,7 +207,7 @@ function ganState(graphs, { weights, latent, batch, samples, real, enough }, upd
   const normal = (...dims) => ({ data: noise.normal(dims.reduce((a, b) => a * b)), dims });
   const uniform = (...dims) => ({ data: Float32Array.from({ length: dims[0] }, () => noise.uniform()), dims });
   const number = (value) => ({ data: Float32Array.of(value), dims: [1] });
-  const points = async () => (await graphs.run(`data_${gan.density}`, { u: uniform(batch), eps: normal(batch, 2) })).x;
+  const points = () => graphs.run(`data_${gan.density}`, { u: uniform(batch), eps: normal(batch, 2) });
 
   // An update of the network whose weights the graph calls `own`, from all that the graph needs to remember of it.
   const updated = async (player, own, net, feeds, lr) => {
@@ -223,7 +224,7 @@ function ganState(graphs, { weights, latent, batch, samples, real, enough }, upd
     try {
       let judge = phi;
       for (let i = 0; i < dSteps; i++) {
-        const feeds = { theta: theta.state.theta, x: await points(), z: normal(batch, latent), u: uniform(batch, 1) };
+        const feeds = { theta: theta.state.theta, x: (await points()).x, z: normal(batch, latent), u: uniform(batch, 1) };
         judge = await updated("discriminator", "phi", judge, feeds, lr);
       }
       theta = await updated("generator", "theta", theta, { phi: judge.state.phi, z: normal(batch, latent) }, lr);
@@ -247,7 +248,7 @@ function ganState(graphs, { weights, latent, batch, samples, real, enough }, upd
     theta.state.average = first.theta;
     z = normal(samples, latent);
     drawn = [];
-    for (let i = 0; i < real; i++) drawn.push(...(await points()).data);
+    for (let i = 0; i < real; i++) drawn.push(...(await points()).place.data);
     await gan.look();
   };
   // What a picture of now shows: the generator with the mean of its late weights, which draws better than the last.

@@ -24,6 +24,7 @@ SAMPLES = 1000  # generated points of a picture
 SIDE = 48  # of the discriminator's field, in cells
 ENOUGH = 0.01  # a mode is found if it holds this share of the samples
 BATCHES_SHOWN = 4  # of real points
+DATA = ["x", "place"]  # what `data` returns
 PICTURE = ["fake", "field", "score", "shares", "quality"]  # what `picture` returns
 POSTER_STEPS = 600
 
@@ -31,13 +32,14 @@ POSTER_STEPS = 600
 class Density(NamedTuple):
     """A mixture in the plane, how many modes its centres form, and the square that a picture of it shows.
 
-    `edges` cut (0, 1) into its components' shares. They are not summed up in the graph: in single precision its sums
+    The networks see its points divided by `scale`, so that those of every density are about as large. `edges` cut (0, 1) into its components' shares. They are not summed up in the graph: in single precision its sums
     and PyTorch's differ in their last bit, and a point now and then comes from the next component.
     """
 
     mixture: toys.Mixture
     edges: Tensor
     modes: int
+    scale: float
     centre: tuple[float, float]
     limit: float
 
@@ -48,14 +50,16 @@ class Density(NamedTuple):
         return {"centre": [*self.centre], "limit": self.limit, "modes": modes, "radius": 3 * sigma}
 
 
-def _density(mixture: toys.Mixture, modes: int, centre: tuple[float, float], limit: float) -> Density:
-    return Density(mixture, mixture.log_weights.exp().cumsum(0)[:-1], modes, centre, limit)
+def _density(
+    mixture: toys.Mixture, modes: int, scale: float, centre: tuple[float, float], limit: float
+) -> Density:
+    return Density(mixture, mixture.log_weights.exp().cumsum(0)[:-1], modes, scale, centre, limit)
 
 
 DENSITIES = {
-    "ring": _density(toys.ring(), 8, (0.0, 0.0), 1.6),
-    "grid": _density(toys.grid(), 25, (0.0, 0.0), 5.2),
-    "moons": _density(toys.moons(), 2, (0.5, 0.25), 2.0),
+    "ring": _density(toys.ring(), 8, 1.0, (0.0, 0.0), 1.6),
+    "grid": _density(toys.grid(), 25, 4.0, (0.0, 0.0), 5.2),
+    "moons": _density(toys.moons(), 2, 1.0, (0.5, 0.25), 2.0),
 }
 GAMES = {"minimax": gan.MINIMAX, "non_saturating": gan.NON_SATURATING, "wgan_gp": gan.WGAN_GP, "r1": gan.R1}
 
@@ -68,10 +72,15 @@ UPDATES = {
 }
 
 
-def data(density: Density, u: Tensor, eps: Tensor) -> Tensor:
-    """Turn uniform noise `(B,)` and normal noise `(B, 2)` into points of the density, `(B, 2)`. Exported."""
+def data(density: Density, u: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
+    """Turn uniform noise `(B,)` and normal noise `(B, 2)` into points of the density. To be exported.
+
+    Returns:
+        The points as the networks see them, and where they lie, both `(B, 2)`.
+    """
     chosen = (u[:, None] > density.edges).sum(1)
-    return density.mixture.means[chosen] + density.mixture.sigma * eps
+    place = density.mixture.means[chosen] + density.mixture.sigma * eps
+    return place / density.scale, place
 
 
 def generator_turn(
@@ -105,11 +114,11 @@ def picture(
         `(SIDE²,)`, for a critic, whose logits are no probabilities. Which share of the samples lies within three
         standard deviations of a centre of each mode, `(modes,)`, and of any mode, `(1,)`.
     """
-    fake = gan.call(model.generator, theta, z)
+    fake = density.scale * gan.call(model.generator, theta, z)
     cells = (torch.arange(SIDE) + 0.5) / SIDE * 2 - 1
     (x, y), limit = density.centre, density.limit
     grid = torch.cartesian_prod(y - limit * cells, x + limit * cells).flip(1)
-    logits = gan.call(model.discriminator, phi, grid)
+    logits = gan.call(model.discriminator, phi, grid / density.scale)
     score = (logits - logits.amin(0)) / (logits.amax(0) - logits.amin(0) + gan.EPSILON)
     means, sigma = density.mixture.means, density.mixture.sigma
     shares, quality = mode_coverage(fake, means, sigma)
@@ -128,7 +137,7 @@ class GANTraining(GraphWidget):
             `theta`, `x` `(B, 2)`, `z` `(B, K)`, `u` `(B, 1)`, `lr` `(1,)` and `step` `(1,)` to `new_phi`, `new_m`,
             `new_v` and `loss` `(1,)`; `generator_…`, of `generator_turn`, from `theta`, `m`, `v`, `average`, `phi`,
             `z`, `lr` and `step` to `new_theta`, `new_m`, `new_v`, `new_average` and `loss`. For each of `DENSITIES`,
-            `data_…`, of `data`, from `u` `(B,)` and `eps` `(B, 2)` to `x`; and `picture_…`, of `picture`, from
+            `data_…`, of `data`, from `u` `(B,)` and `eps` `(B, 2)` to what `DATA` names; and `picture_…`, of `picture`, from
             `theta`, `phi` and `z` `(1000, K)` to what `PICTURE` names.
         density: chosen at first, of `DENSITIES`.
         loss: chosen at first, of `GAMES`.
@@ -145,9 +154,10 @@ class GANTraining(GraphWidget):
     lr = traitlets.Float().tag(sync=True)
     d_steps = traitlets.Int().tag(sync=True)
     seed = traitlets.Int(0).tag(sync=True)
-    sizes = traitlets.Dict().tag(sync=True)
-    scenes = traitlets.Dict({name: density.scene() for name, density in DENSITIES.items()}).tag(sync=True)
-    updates = traitlets.Dict(UPDATES).tag(sync=True)
+    # Pairs, which a stored notebook keeps in their order.
+    sizes: traitlets.List = traitlets.List().tag(sync=True)
+    scenes: traitlets.List = traitlets.List([[name, each.scene()] for name, each in DENSITIES.items()]).tag(sync=True)
+    updates: traitlets.List = traitlets.List([[*pair] for pair in UPDATES.items()]).tag(sync=True)
 
     def __init__(
         self,
@@ -163,7 +173,7 @@ class GANTraining(GraphWidget):
             raise ValueError(f"lr: expected 1e-5 to 0.1, got {lr}")
         if d_steps not in range(1, 6):
             raise ValueError(f"d_steps: expected 1 to 5, got {d_steps}")
-        sizes = _sizes(graphs)
+        sizes = [[*pair] for pair in _sizes(graphs).items()]
         super().__init__(graphs, density=density, loss=loss, lr=lr, d_steps=d_steps, sizes=sizes)
 
     def poster(self) -> Figure:
@@ -183,7 +193,7 @@ class GANTraining(GraphWidget):
             The weights `theta` `(P,)`, their `average`, `phi` `(Q,)`, the `real` points `(N, 2)`, and what `picture`
             returns.
         """
-        noise, sizes, updates = Noise(self.seed), self.sizes, UPDATES[self.loss]
+        noise, sizes, updates = Noise(self.seed), dict(self.sizes), UPDATES[self.loss]
         B, K = sizes["batch"], sizes["latent"]
 
         def uniform(*shape: int) -> np.ndarray:
@@ -192,8 +202,8 @@ class GANTraining(GraphWidget):
         def normal(*shape: int) -> np.ndarray:
             return noise.normal(math.prod(shape)).reshape(shape)
 
-        def points() -> np.ndarray:
-            return self.run(f"data_{self.density}", u=uniform(B), eps=normal(B, 2))["x"]
+        def points() -> dict[str, np.ndarray]:
+            return self.run(f"data_{self.density}", u=uniform(B), eps=normal(B, 2))
 
         def update(graph: str, state: dict[str, np.ndarray], **given: np.ndarray) -> dict[str, np.ndarray]:
             found = self.run(graph, **state, **given)
@@ -203,12 +213,12 @@ class GANTraining(GraphWidget):
         zeros = {name: {"m": np.zeros_like(weights), "v": np.zeros_like(weights)} for name, weights in first.items()}
         judge = {"phi": first["phi"], **zeros["phi"]}
         maker = {"theta": first["theta"], **zeros["theta"], "average": first["theta"]}
-        z, real = normal(SAMPLES, K), np.concatenate([points() for _ in range(BATCHES_SHOWN)])
+        z, real = normal(SAMPLES, K), np.concatenate([points()["place"] for _ in range(BATCHES_SHOWN)])
         lr = np.array([self.lr], dtype=np.float32)
         for step in range(steps):
             for i in range(self.d_steps):
                 t = np.array([step * self.d_steps + i + 1], dtype=np.float32)
-                drawn = {"x": points(), "z": normal(B, K), "u": uniform(B, 1)}
+                drawn = {"x": points()["x"], "z": normal(B, K), "u": uniform(B, 1)}
                 judge = update(updates["discriminator"], judge, theta=maker["theta"], **drawn, lr=lr, step=t)
             t = np.array([step + 1], dtype=np.float32)
             maker = update(updates["generator"], maker, phi=judge["phi"], z=normal(B, K), lr=lr, step=t)
@@ -216,7 +226,7 @@ class GANTraining(GraphWidget):
         return {"theta": maker["theta"], "average": maker["average"], "phi": judge["phi"], "real": real, **shown}
 
     def _plane(self, ax: Axes, shown: Mapping[str, np.ndarray]) -> None:
-        scene, colours = self.scenes[self.density], plots.COLOURS
+        scene, colours = DENSITIES[self.density].scene(), plots.COLOURS
         (left, low), limit = scene["centre"], scene["limit"]
         extent = (left - limit, left + limit, low - limit, low + limit)
         field = shown["score" if self.loss == "wgan_gp" else "field"].reshape(SIDE, SIDE)

@@ -8,7 +8,7 @@ const DRAWING = "your drawing";
 
 function buildOpinion(model, graphs) {
   const classes = model.get("classes");
-  const examples = Object.fromEntries(Object.entries(model.get("examples")).map(([kind, text]) => [kind, imageBytes(text)]));
+  const examples = Object.fromEntries(model.get("examples").map(([kind, text]) => [kind, imageBytes(text)]));
   const last = {}; // the number of the example of each kind that was shown last
   const text = h("p", { class: "gu-hint", role: "status" });
   const bars = probabilityBars(classes, model.get("colours").decision);

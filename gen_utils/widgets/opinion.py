@@ -31,7 +31,7 @@ class Opinion(GraphWidget):
     """
 
     _esm = esm("draw.js", "opinion.js")
-    examples = traitlets.Dict().tag(sync=True)
+    examples: traitlets.List = traitlets.List().tag(sync=True)  # pairs, which a stored notebook keeps in their order
     kind = traitlets.Unicode().tag(sync=True)
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
@@ -42,21 +42,21 @@ class Opinion(GraphWidget):
             raise ValueError(f"classes: expected names that are all different, got {classes!r}")
         if not examples:
             raise ValueError("examples: expected at least one kind of images, got none")
-        texts = {kind: images_to_text(f"examples[{kind!r}]", images) for kind, images in examples.items()}
+        texts = [[kind, images_to_text(f"examples[{kind!r}]", images)] for kind, images in examples.items()]
         graphs = {"discriminator": discriminator, "prepare": prepare}
-        super().__init__(graphs, examples=texts, kind=next(iter(texts)), classes=list(classes))
-        for kind in texts:
+        super().__init__(graphs, examples=texts, kind=texts[0][0], classes=list(classes))
+        for kind, _ in texts:
             p = self.run("discriminator", x=self.first(kind))["p"]
             if p.shape != (1, len(classes)) or not ((p >= 0) & (p <= 1)).all():
                 raise ValueError(f"discriminator: expected p (1, {len(classes)}) in [0, 1], got {p}")
 
     def first(self, kind: str) -> np.ndarray:
         """Return the first example of a kind, `(1, 1, 28, 28)` in [0, 1]."""
-        return images_from_text(self.examples[kind])[:1]
+        return images_from_text(dict(self.examples)[kind])[:1]
 
     def poster(self) -> Figure:
         """Draw the first example of each kind, and the opinion of the one that the pad begins with."""
-        opinions = {kind: self.run("discriminator", x=self.first(kind))["p"][0] for kind in self.examples}
+        opinions = {kind: self.run("discriminator", x=self.first(kind))["p"][0] for kind, _ in self.examples}
         n = len(opinions)
         figure, axes = plots.figure(columns=n + 1, height=2.3, width_ratios=[1] * n + [1.4])
         for ax, (kind, p) in zip(axes, opinions.items(), strict=False):
