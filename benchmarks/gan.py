@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from gen_utils import pretrained
 from gen_utils.classifier import LeNet
-from gen_utils.conv_gan import BETAS, ConvGAN, average
+from gen_utils.conv_gan import ConvGAN, average
 from gen_utils.data import binarize, mnist
 from gen_utils.metrics import frechet_distance
 from gen_utils.train import device, train_gan_steps
@@ -88,7 +88,6 @@ class Ours:
             steps=10**9,
             batch_size=BATCH_SIZE,
             lr=LR,
-            betas=BETAS,
             schedule=lambda number: min(number / WARM_UP, max(0.0, 1 - share()) ** 3),
             seed=seed,
         ):

@@ -31,11 +31,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="judge on 200 test images instead of all 10,000")
     parser.add_argument("--without-peers", action="store_true", help="our own models only")
     parser.add_argument("--family", choices=FAMILIES, action="append", help="only this one; may be repeated")
-    parser.add_argument("--out", type=Path, help="where to write (a full run: benchmarks/results)")
+    parser.add_argument("--out", type=Path, help="where to write (a full run: gen_utils/benchmarks)")
     arguments = parser.parse_args()
     peers = not arguments.without_peers
     full = peers and not arguments.quick
-    out = arguments.out or ROOT / ("benchmarks/results" if full else "_build/benchmark-results")
+    out = arguments.out or ROOT / ("gen_utils/benchmarks" if full else "_build/benchmark-results")
     chosen = {name: FAMILIES[name] for name in arguments.family or FAMILIES}
     for family in chosen.values():
         if peers and (missing := [peer for peer in family.PEERS if find_spec(peer) is None]):

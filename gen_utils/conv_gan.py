@@ -19,7 +19,6 @@ from torch.func import grad
 from gen_utils.base import labels, positive
 from gen_utils.gan import GAN
 
-BETAS = (0.0, 0.99)  # Adam's: momentum would send the two networks around each other
 GAMMA = 1.0  # weight of R1
 SHARE = 8  # the slope is taken at one real example in so many: unbiased, at a fraction of the work
 MEMORY = 0.05  # share of the run so far that `average` remembers
@@ -28,7 +27,7 @@ MEMORY = 0.05  # share of the run so far that `average` remembers
 class ConvGAN(GAN):
     """A GAN of grey images `(B, 1, 28, 28)` in [0, 1], each with a label y, `(B,)`, which is always told.
 
-    Train it by `train_gan_steps(model, x, y, betas=BETAS, ...)` at a learning rate that is large at first, 6e-3, and
+    Train it by `train_gan_steps(model, x, y, ...)` at a learning rate that is large at first, 6e-3, and
     falls as the cube of the time left: it learns fast, and at a rate that stays high it can lose everything again.
     Sample from an average of its weights: `AveragedModel(model, multi_avg_fn=average)` of `torch.optim.swa_utils`,
     updated after every step.

@@ -23,8 +23,9 @@ from torch.func import functional_call, grad, grad_and_value
 from gen_utils.base import GenerativeModel, positive
 from gen_utils.nets import RoundedReLU, mlp
 
-# Adam's. A larger beta_1 lets the two networks chase each other in circles. The exporter deletes an ε below 1e-8.
-BETAS = (0.5, 0.99)
+# Adam's. With beta_1 > 0, a memory of past gradients, the two networks chase each other in circles. The exporter deletes
+# an ε below 1e-8.
+BETAS = (0.0, 0.99)
 EPSILON = 1e-5
 
 Critic = Callable[[Tensor], Tensor]
@@ -120,7 +121,9 @@ class GAN(GenerativeModel):
         self.generator = nn.Sequential(
             *mlp([latent_dim, *hidden_dims, D], RoundedReLU), nn.Unflatten(1, self.event_shape)
         )
-        self.discriminator = nn.Sequential(nn.Flatten(), *mlp([D, *reversed(hidden_dims), 1], RoundedReLU), nn.Flatten(0))
+        self.discriminator = nn.Sequential(
+            nn.Flatten(), *mlp([D, *reversed(hidden_dims), 1], RoundedReLU), nn.Flatten(0)
+        )
 
     def noise(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Draw n latents from p(z), `(n, K)`."""

@@ -68,7 +68,6 @@ def train_gan_steps(
     batch_size: int = 256,
     lr: float = 1e-3,
     discriminator_lr: float | None = None,
-    betas: tuple[float, float] = BETAS,
     schedule: Callable[[int], float] = lambda number: 1.0,
     d_steps: int = 1,
     seed: int = 0,
@@ -87,7 +86,6 @@ def train_gan_steps(
         batch_size: examples an update.
         lr: the generator's learning rate.
         discriminator_lr: the discriminator's; without, the same.
-        betas: Adam's.
         schedule: what both learning rates are multiplied by in round 1, 2, …; without, they stay as they are.
         d_steps: updates of the discriminator a round.
         seed: of the order of the data, of `prepare` and of the model's own noise.
@@ -100,7 +98,7 @@ def train_gan_steps(
     rates = (lr, lr if discriminator_lr is None else discriminator_lr)
     _check(model, x, y, steps, batch_size, *rates)
     positive("d_steps", d_steps)
-    return _rounds(model, x, y, steps, batch_size, rates, betas, schedule, d_steps, seed, prepare)
+    return _rounds(model, x, y, steps, batch_size, rates, schedule, d_steps, seed, prepare)
 
 
 def _check(model: GenerativeModel, x: Tensor, y: Tensor | None, steps: int, batch_size: int, *rates: float) -> None:
@@ -156,7 +154,6 @@ def _rounds(
     steps: int,
     batch_size: int,
     rates: tuple[float, float],
-    betas: tuple[float, float],
     schedule: Callable[[int], float],
     d_steps: int,
     seed: int,
@@ -165,7 +162,7 @@ def _rounds(
     kept = "last finite weights"
     generator = torch.Generator(x.device).manual_seed(seed)
     for_generator, for_discriminator = (
-        torch.optim.Adam(network.parameters(), lr=rate, betas=betas, eps=EPSILON, fused=True)
+        torch.optim.Adam(network.parameters(), lr=rate, betas=BETAS, eps=EPSILON, fused=True)
         for network, rate in zip((model.generator, model.discriminator), rates, strict=True)
     )
     batches = _batches(x, y, batch_size, generator, prepare)

@@ -129,7 +129,7 @@ def check_reconstructions(page, made, x, index):
     seen, large = page.locator(".gu-pair canvas").all()
     assert (pixels(seen) - x.flatten()).abs().max() < 0.6 / 255
     assert (pixels(large) - answers[index][1].flatten()).abs().max() < 0.6 / 255
-    assert page.locator(".gu-pair .gu-caption").last.inner_text().endswith(f"k = {SIZES[index]}")
+    assert page.locator(".gu-pair .gu-caption").last.inner_text().endswith(f"K = {SIZES[index]}")
     cards = page.locator(".gu-size:not(.gu-methods)").all()
     told = zip(SIZES, answers, pca, pca_error, cards, strict=True)
     for k, (_, x_hat, error), principal, principal_error, card in told:
@@ -137,14 +137,14 @@ def check_reconstructions(page, made, x, index):
         assert (pixels(above) - x_hat.flatten()).abs().max() < 0.6 / 255
         assert (pixels(below) - principal.flatten().clamp(0, 1)).abs().max() < 0.6 / 255
         name, *numbers = card.inner_text().split("\n")
-        assert name == f"k = {k}"
+        assert name == f"K = {k}"
         assert_rounded(numbers, [error.item(), principal_error.item()])
     chosen = [card.evaluate("e => e.classList.contains('gu-chosen')") for card in cards]
     assert chosen == [i == index for i in range(6)]
     slider = page.get_by_role("slider")
     assert (slider.input_value(), slider.get_attribute("aria-valuetext")) == (str(index), str(SIZES[index]))
     assert page.evaluate("model.get('index')") == index
-    text = rf"k = {SIZES[index]}: squared error a pixel ([\d.]+), PCA’s ([\d.]+)\."
+    text = rf"K = {SIZES[index]}: squared error a pixel ([\d.]+), PCA’s ([\d.]+)\."
     told = re.fullmatch(text, page.locator("[role=status]").last.inner_text())
     assert_rounded(told.groups(), [answers[index][2].item(), pca_error[index].item()])
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch.optim.swa_utils import AveragedModel
 
-from gen_utils.conv_gan import BETAS, GAMMA, ConvGAN, average
+from gen_utils.conv_gan import GAMMA, ConvGAN, average
 from gen_utils.export import export, output_folder, round_to_half
 from gen_utils.train import train_gan_steps
 
@@ -111,7 +111,7 @@ def test_it_learns_which_label_means_what():
     x[y == 1, :, 14:] += 0.7
     model = build(classes=2)
     averaged = AveragedModel(model, multi_avg_fn=average)
-    for _ in train_gan_steps(model, x, y, steps=150, batch_size=32, lr=8e-3, betas=BETAS):
+    for _ in train_gan_steps(model, x, y, steps=150, batch_size=32, lr=8e-3):
         averaged.update_parameters(model)
     samples = averaged.module.eval().sample(512, y, generator=seeded(4))
     for label in (0, 1):

@@ -183,11 +183,11 @@ def test_the_reconstructions_poster_shows_what_pytorch_computes(made, example, i
         x_place, y_place = text.get_position()
         assert x_place == 28 * (i % 6) + 14
         assert 28 < y_place - shown.shape[2] * (i // 6) < shown.shape[2]  # below its picture, above the next
-    assert [label.get_text() for label in middle.get_xticklabels()] == [f"k = {k}" for k in SIZES]
+    assert [label.get_text() for label in middle.get_xticklabels()] == [f"K = {k}" for k in SIZES]
     assert [label.get_text() for label in middle.get_yticklabels()] == ["autoencoder", "PCA"]
     heights = [bar.get_height() for bar in right.patches]
     np.testing.assert_allclose(heights, answers[index][0][0], atol=1e-5)
-    assert right.get_xlabel().endswith(f"k = {SIZES[index]}")
+    assert right.get_xlabel().endswith(f"K = {SIZES[index]}")
     plt.close(figure)
 
 

@@ -32,8 +32,9 @@ POSTER_STEPS = 600
 class Density(NamedTuple):
     """A mixture in the plane, how many modes its centres form, and the square that a picture of it shows.
 
-    The networks see its points divided by `scale`, so that those of every density are about as large. `edges` cut (0, 1) into its components' shares. They are not summed up in the graph: in single precision its sums
-    and PyTorch's differ in their last bit, and a point now and then comes from the next component.
+    The networks see its points divided by `scale`, so that those of every density are about as large. `edges` cut
+    (0, 1) into its components' shares. They are not summed up in the graph: in single precision its sums and PyTorch's
+    differ in their last bit, and a point now and then comes from the next component.
     """
 
     mixture: toys.Mixture
@@ -50,9 +51,7 @@ class Density(NamedTuple):
         return {"centre": [*self.centre], "limit": self.limit, "modes": modes, "radius": 3 * sigma}
 
 
-def _density(
-    mixture: toys.Mixture, modes: int, scale: float, centre: tuple[float, float], limit: float
-) -> Density:
+def _density(mixture: toys.Mixture, modes: int, scale: float, centre: tuple[float, float], limit: float) -> Density:
     return Density(mixture, mixture.log_weights.exp().cumsum(0)[:-1], modes, scale, centre, limit)
 
 
@@ -137,8 +136,8 @@ class GANTraining(GraphWidget):
             `theta`, `x` `(B, 2)`, `z` `(B, K)`, `u` `(B, 1)`, `lr` `(1,)` and `step` `(1,)` to `new_phi`, `new_m`,
             `new_v` and `loss` `(1,)`; `generator_…`, of `generator_turn`, from `theta`, `m`, `v`, `average`, `phi`,
             `z`, `lr` and `step` to `new_theta`, `new_m`, `new_v`, `new_average` and `loss`. For each of `DENSITIES`,
-            `data_…`, of `data`, from `u` `(B,)` and `eps` `(B, 2)` to what `DATA` names; and `picture_…`, of `picture`, from
-            `theta`, `phi` and `z` `(1000, K)` to what `PICTURE` names.
+            `data_…`, of `data`, from `u` `(B,)` and `eps` `(B, 2)` to what `DATA` names; and `picture_…`, of
+            `picture`, from `theta`, `phi` and `z` `(1000, K)` to what `PICTURE` names.
         density: chosen at first, of `DENSITIES`.
         loss: chosen at first, of `GAMES`.
         lr: the learning rate of both networks at first, from 1e-5 to 0.1.

@@ -26,8 +26,8 @@ function buildReconstructions(model, graphs) {
     cards.forEach((card, i) => card.element.classList.toggle("gu-chosen", i === index));
     large.element.ariaLabel = `What the autoencoder makes of its code of ${k} numbers`;
     large.paint(pictures[index]);
-    caption.textContent = `decoded from k = ${k}`;
-    const told = `k = ${k}: squared error a pixel ${errors[index].toFixed(3)}, PCA’s ${pcaErrors[index].toFixed(3)}.`;
+    caption.textContent = `decoded from K = ${k}`;
+    const told = `K = ${k}: squared error a pixel ${errors[index].toFixed(3)}, PCA’s ${pcaErrors[index].toFixed(3)}.`;
     text.textContent = blank ? "Nothing is drawn." : told;
     bars.repaint();
     bars.element.dataset.code = JSON.stringify(Array.from(codes[index]));
@@ -57,7 +57,7 @@ function buildReconstructions(model, graphs) {
   const pad = drawingPad({ label: "Drawing pad", examples: imageBytes(model.get("examples")), onchange: draw });
   model.on("change:example", () => pad.show(model.get("example")));
   const size = slider({
-    label: "Numbers in the code", symbol: "<i>k</i>", format: (i) => sizes[i],
+    label: "Numbers in the code", symbol: "<i>K</i>", format: (i) => sizes[i],
     min: 0, max: sizes.length - 1, step: 1, value: model.get("index"),
     oninput: (value) => {
       model.set("index", value);
@@ -82,7 +82,7 @@ function buildReconstructions(model, graphs) {
 // The pictures of one size, the autoencoder's above PCA's, each with its squared error a pixel below.
 function sizeCard(k) {
   const picture = (name) => {
-    const image = imageCanvas(`${name}, k = ${k}`, 28, 28);
+    const image = imageCanvas(`${name}, K = ${k}`, 28, 28);
     const error = h("span", {}, "0.000");
     const paint = (values, value) => {
       image.paint(values);
@@ -91,7 +91,7 @@ function sizeCard(k) {
     return { nodes: [image.element, error], paint };
   };
   const [autoencoder, pca] = [picture("Autoencoder"), picture("PCA")];
-  const element = h("div", { class: "gu-size" }, h("span", {}, `k = ${k}`), ...autoencoder.nodes, ...pca.nodes);
+  const element = h("div", { class: "gu-size" }, h("span", {}, `K = ${k}`), ...autoencoder.nodes, ...pca.nodes);
   return { element, autoencoder, pca };
 }
 

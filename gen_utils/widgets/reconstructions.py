@@ -90,7 +90,7 @@ class Reconstructions(GraphWidget):
             x_middle, y_middle = FIELD * (column + 0.5), height * row + FIELD + BELOW / 2
             middle.text(x_middle, y_middle, f"{value:.3f}", fontsize=7, ha="center", va="center")
         middle.set_xticks(
-            [FIELD * (column + 0.5) for column in range(S)], [f"k = {k}" for k in self.sizes], fontsize=7
+            [FIELD * (column + 0.5) for column in range(S)], [f"K = {k}" for k in self.sizes], fontsize=7
         )
         middle.xaxis.tick_top()
         middle.set_yticks(
@@ -100,6 +100,6 @@ class Reconstructions(GraphWidget):
         middle.set_xlabel("squared error a pixel below each", fontsize=8)
         k = self.sizes[self.index]
         right.bar(range(1, k + 1), codes[self.index][0], color=COLOUR)
-        right.set_xlabel(f"its code, k = {k}", fontsize=8)
+        right.set_xlabel(f"its code, K = {k}", fontsize=8)
         right.tick_params(labelsize=7)
         return figure
