@@ -23,8 +23,8 @@ from torch.func import functional_call, grad, grad_and_value
 from gen_utils.base import GenerativeModel, positive
 from gen_utils.nets import RoundedReLU, mlp
 
-# Adam's. With beta_1 > 0, a memory of past gradients, the two networks chase each other in circles. The exporter deletes
-# an ε below 1e-8.
+# Adam's. With beta_1 > 0, a memory of past gradients, the two networks chase each other in circles. The exporter
+# deletes an ε below 1e-8.
 BETAS = (0.0, 0.99)
 EPSILON = 1e-5
 

@@ -33,8 +33,8 @@ class Density(NamedTuple):
     """A mixture in the plane, how many modes its centres form, and the square that a picture of it shows.
 
     The networks see its points divided by `scale`, so that those of every density are about as large. `edges` cut
-    (0, 1) into its components' shares. They are not summed up in the graph: in single precision its sums and PyTorch's
-    differ in their last bit, and a point now and then comes from the next component.
+    (0, 1) into its components' shares. They are not summed up in the graph: in single precision its sums and those of
+    PyTorch differ in their last bit, and a point now and then comes from the next component.
     """
 
     mixture: toys.Mixture
