@@ -129,7 +129,7 @@ def _batches(
 
 def _descend(optimizer: torch.optim.Optimizer, loss: Tensor, rate: float, where: str, kept: str) -> None:
     """Take one step at `rate`, or refuse where the loss or the gradient is not finite."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    parameters = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
     optimizer.zero_grad()
     bad = "" if loss.isfinite() else f"loss became {loss.item()}"
     if not bad:

@@ -11,7 +11,7 @@ from gen_utils.base import GenerativeModel
 from gen_utils.data import binarize
 from gen_utils.gan import GAN, Game
 from gen_utils.train import Step, train_gan_steps, train_steps
-from gen_utils.vae import VAE
+from gen_utils.vae import VAE, GaussianVAE
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -84,6 +84,16 @@ def test_an_epoch_visits_no_example_twice_and_all_that_fill_a_batch(n, batch_siz
     assert all(len(set(epoch)) == len(epoch) == batches * batch_size for epoch in epochs)
     assert all(set(epoch) <= set(range(n)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 3  # each in an order of its own
+
+
+def test_what_is_frozen_stays_and_the_rest_learns():
+    torch.manual_seed(0)
+    model = GaussianVAE(latent_dim=2, hidden_dims=(4,), event_shape=(3,), sigma=0.7)
+    model.log_sigma.requires_grad_(False)
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    list(train_steps(model, torch.randn(8, 3), steps=2, batch_size=4))
+    kept = {name for name, p in model.named_parameters() if torch.equal(p, before[name])}
+    assert kept == {"log_sigma"}
 
 
 def test_prepare_sees_each_batch_first():
