@@ -30,7 +30,7 @@ from gen_utils.widgets.gan_training import (
 pytestmark = pytest.mark.usefixtures("one_thread")
 mpl.use("agg")
 B = 128
-# Density, loss, D steps and seed. Any seed will do, but for WGAN-GP and for many D steps: those games amplify rounding,
+# Density, loss, D steps and seed. Any seed will do, but for WGAN-GP and for many D steps: they amplify rounding,
 # and with one seed in four PyTorch and the graphs are further apart than 1e-4 after a hundred steps.
 PLAYED = [
     ("ring", "r1", 1, 1),
