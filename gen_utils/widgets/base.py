@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gen_utils.base import batch
-from gen_utils.drawing import FIELD
+from gen_utils.drawing import FIELD, SIDE
 from gen_utils.export import Graph
 from gen_utils.plots import COLOURS
 
@@ -111,3 +111,8 @@ def images_to_text(name: str, images: Tensor) -> str:
 def images_from_text(text: str) -> np.ndarray:
     """Read what `images_to_text` wrote: `(N, 1, 28, 28)` float32 in [0, 1]."""
     return np.frombuffer(base64.b64decode(text), np.uint8).reshape(-1, 1, FIELD, FIELD) / np.float32(255)
+
+
+def enlarged(text: str, number: int) -> np.ndarray:
+    """Enlarge an image that `images_to_text` wrote to a pad's drawing, `(1, 1, 280, 280)` in [0, 1]."""
+    return np.kron(images_from_text(text)[number], np.ones((1, SIDE // FIELD, SIDE // FIELD), dtype=np.float32))[None]

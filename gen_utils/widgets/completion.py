@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gen_utils import plots
-from gen_utils.drawing import FIELD, SIDE
+from gen_utils.drawing import FIELD
 from gen_utils.export import Graph
-from gen_utils.widgets.base import GraphWidget, esm, images_from_text, images_to_text
+from gen_utils.widgets.base import GraphWidget, enlarged, esm, images_to_text
 from gen_utils.widgets.noise import Noise
 
 
@@ -46,9 +46,7 @@ class Completion(GraphWidget):
         Raises:
             ValueError: the graph answers with grey pixels.
         """
-        image = images_from_text(self.examples)[self.example]
-        ink = np.kron(image, np.ones((1, SIDE // FIELD, SIDE // FIELD), dtype=np.float32))[None]
-        x = self.run("prepare", ink=ink)["x"]
+        x = self.run("prepare", ink=enlarged(self.examples, self.example))["x"]
         if not np.isin(x, (0, 1)).all():
             raise ValueError("prepare: expected a graph that answers with pixels of 0 or 1, got grey ones")
         return x

@@ -6,9 +6,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gen_utils import plots
-from gen_utils.drawing import FIELD, SIDE
+from gen_utils.drawing import FIELD
 from gen_utils.export import Graph
-from gen_utils.widgets.base import GraphWidget, esm, images_from_text, images_to_text
+from gen_utils.widgets.base import GraphWidget, enlarged, esm, images_to_text
 from gen_utils.widgets.noise import Noise
 
 
@@ -42,9 +42,7 @@ class DenoisingSlider(GraphWidget):
 
     def prepared(self) -> np.ndarray:
         """Prepare the example that the pad begins with, `(1, 1, 28, 28)`."""
-        image = images_from_text(self.examples)[self.example]
-        ink = np.kron(image, np.ones((1, SIDE // FIELD, SIDE // FIELD), dtype=np.float32))[None]
-        return self.run("prepare", ink=ink)["x"]
+        return self.run("prepare", ink=enlarged(self.examples, self.example))["x"]
 
     def denoise(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """Add the current noise to x, `(1, 1, 28, 28)`, and denoise it: `noisy`, `x_hat` and `error`."""

@@ -7,9 +7,8 @@ from matplotlib.patches import Ellipse
 from torch import Tensor
 
 from gen_utils import plots
-from gen_utils.drawing import FIELD, SIDE
 from gen_utils.export import Graph
-from gen_utils.widgets.base import GraphWidget, esm, images_from_text, images_to_text
+from gen_utils.widgets.base import GraphWidget, enlarged, esm, images_to_text
 from gen_utils.widgets.latents import COLOUR, labelled_codes
 
 
@@ -53,8 +52,7 @@ class PosteriorPlane(GraphWidget):
 
     def drawing(self) -> np.ndarray:
         """Enlarge the example that the pad begins with to a drawing, `(1, 1, 280, 280)` in [0, 1]."""
-        image = images_from_text(self.examples)[self.example]
-        return np.kron(image, np.ones((1, SIDE // FIELD, SIDE // FIELD), dtype=np.float32))[None]
+        return enlarged(self.examples, self.example)
 
     def poster(self) -> Figure:
         """Draw an example, the plane with its posterior, and the picture that the posterior's mean decodes to."""

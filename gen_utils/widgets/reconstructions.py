@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gen_utils import plots
-from gen_utils.drawing import FIELD, SIDE
+from gen_utils.drawing import FIELD
 from gen_utils.export import Graph
-from gen_utils.widgets.base import GraphWidget, esm, images_from_text, images_to_text
+from gen_utils.widgets.base import GraphWidget, enlarged, esm, images_to_text
 from gen_utils.widgets.latents import COLOUR
 
 BELOW = 10  # pixels below each of the poster's pictures, for its error
@@ -57,9 +57,7 @@ class Reconstructions(GraphWidget):
 
     def prepared(self) -> np.ndarray:
         """Prepare the example that the pad begins with, `(1, 1, 28, 28)`."""
-        image = images_from_text(self.examples)[self.example]
-        ink = np.kron(image, np.ones((1, SIDE // FIELD, SIDE // FIELD), dtype=np.float32))[None]
-        return self.run("prepare", ink=ink)["x"]
+        return self.run("prepare", ink=enlarged(self.examples, self.example))["x"]
 
     def reconstruct(self, x: np.ndarray) -> Reconstruction:
         """Encode and decode x, `(1, 1, 28, 28)`, at every size, by the autoencoders and by PCA.
