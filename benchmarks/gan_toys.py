@@ -27,9 +27,9 @@ GAMES = {
     "WGAN-GP": (gan.WGAN_GP, 5),
     "R1": (gan.R1, 1),
 }
-# With the factor that brings the data to about [−1, 1], where the learning rate and the weights of the start fit.
-DENSITIES = {"ring": (toys.ring, 1.0), "grid": (toys.grid, 0.25)}
-POINTS, SAMPLES, BATCH_SIZE, LR = 100_000, 2_500, 128, 1e-3
+# With the factor that brings the data to about [−1, 1], where the weights of the start fit, and a learning rate.
+DENSITIES = {"ring": (toys.ring, 1.0, 5e-4), "grid": (toys.grid, 0.25, 2e-3)}
+POINTS, SAMPLES, BATCH_SIZE = 100_000, 2_500, 128
 STEPS, SEEDS = 5_000, 3
 # Modes and per cent of high quality. PacGAN's networks have two hidden layers, of 400 ReLU and of 200 maxout units in
 # 5 pieces, and train with Adam at 1e-4 for 400 epochs of 100,000 points in batches of 100: 400,000 steps, eighty
@@ -87,7 +87,7 @@ def row(density: str, game: str, steps: int) -> dict:
 
 def measured(density: str, game: str, steps: int, seed: int) -> dict[str, float]:
     """Train one GAN, and count: with the mean of the generator's weights, and with the last ones."""
-    build, scale = DENSITIES[density]
+    build, scale, lr = DENSITIES[density]
     data, generator = build(), torch.Generator().manual_seed(seed)
     x = scale * data.sample(POINTS, generator=generator)
     rules, d_steps = GAMES[game]
@@ -96,7 +96,7 @@ def measured(density: str, game: str, steps: int, seed: int) -> dict[str, float]
     torch.nn.utils.vector_to_parameters(theta, model.generator.parameters())
     torch.nn.utils.vector_to_parameters(phi, model.discriminator.parameters())
     mean = theta
-    for step in train_gan_steps(model, x, steps=steps, batch_size=BATCH_SIZE, lr=LR, d_steps=d_steps, seed=seed):
+    for step in train_gan_steps(model, x, steps=steps, batch_size=BATCH_SIZE, lr=lr, d_steps=d_steps, seed=seed):
         theta = parameters_to_vector(model.generator.parameters()).detach()
         mean = gan.average(mean, theta, torch.tensor([float(step.number)]))
     z = model.noise(SAMPLES, generator)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gen_utils.base import GenerativeModel, positive
-from gen_utils.gan import BETAS, EPSILON, GAN
+from gen_utils.gan import EPSILON, GAN
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def _rounds(
     kept = "last finite weights"
     generator = torch.Generator(x.device).manual_seed(seed)
     for_generator, for_discriminator = (
-        torch.optim.Adam(network.parameters(), lr=rate, betas=BETAS, eps=EPSILON, fused=True)
+        torch.optim.Adam(network.parameters(), lr=rate, betas=model.betas, eps=EPSILON, fused=True)
         for network, rate in zip((model.generator, model.discriminator), rates, strict=True)
     )
     batches = _batches(x, y, batch_size, generator, prepare)

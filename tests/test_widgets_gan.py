@@ -30,8 +30,7 @@ from gen_utils.widgets.gan_training import (
 pytestmark = pytest.mark.usefixtures("one_thread")
 mpl.use("agg")
 B = 128
-# Density, loss, D steps and seed. Any seed will do, but for WGAN-GP and for many D steps: they amplify rounding,
-# and with one seed in four PyTorch and the graphs are further apart than 1e-4 after a hundred steps.
+# Density, loss, D steps and seed.
 PLAYED = [
     ("ring", "r1", 1, 1),
     ("ring", "minimax", 1, 2),
@@ -201,7 +200,7 @@ def test_the_state_holds_names_and_digests_and_no_weights(made):
     assert len(json.dumps(state, allow_nan=False)) < 70_000
     assert repr(widget) == "GANTraining()"
     chosen = widget.get_state(["density", "loss", "lr", "d_steps", "seed"])
-    assert chosen == {"density": "ring", "loss": "r1", "lr": 1e-3, "d_steps": 1, "seed": 0}
+    assert chosen == {"density": "ring", "loss": "r1", "lr": 5e-4, "d_steps": 1, "seed": 0}
     scenes = dict(state["scenes"])
     np.testing.assert_allclose(scenes["ring"]["modes"], toys.ring().means, atol=1e-6)
     assert scenes["moons"]["modes"] == []

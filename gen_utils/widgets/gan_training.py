@@ -163,7 +163,7 @@ class GANTraining(GraphWidget):
         graphs: Mapping[str, Graph],
         density: str = "ring",
         loss: str = "r1",
-        lr: float = 1e-3,
+        lr: float = 5e-4,
         d_steps: int = 1,
     ) -> None:
         if density not in DENSITIES or loss not in GAMES:
