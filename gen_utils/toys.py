@@ -82,6 +82,29 @@ class Mixture(GenerativeModel):
         log_joint = self.log_weights + normal_log_prob(self.check_x(x)[:, None], self.means, self.sigma)
         return log_joint.logsumexp(1)
 
+    def diffused(self, alpha_bar_t: float) -> "Mixture":
+        """Build the density of √ᾱ x + √(1 − ᾱ) ε, where x has this one and ε ~ N(0, I): a mixture too.
+
+        Raises:
+            ValueError: an ᾱ outside [0, 1].
+        """
+        if not 0 <= alpha_bar_t <= 1:
+            raise ValueError(f"alpha_bar_t: expected a number in [0, 1], got {alpha_bar_t}")
+        sigma = math.sqrt(alpha_bar_t * self.sigma**2 + 1 - alpha_bar_t)
+        return Mixture(math.sqrt(alpha_bar_t) * self.means, sigma, self.log_weights.exp())
+
+    def score(self, x_t: Tensor, alpha_bar_t: Tensor | float = 1.0) -> Tensor:
+        """Compute ∇ log p(x_t), `(B, 2)` to `(B, 2)`, of this density (ᾱ = 1) or of `diffused(alpha_bar_t)`.
+
+        ᾱ may be a tensor, of one number or `(B, 1)`, so that the exact score stands where a network's can.
+        """
+        variance = alpha_bar_t * self.sigma**2 + (1 - alpha_bar_t)
+        shrunk = alpha_bar_t**0.5
+        # A component's share in x_t is softmax of log π − |x_t − m|²/2σ²; |x_t|² is common to all and falls out.
+        fit = shrunk * self.check_x(x_t) @ self.means.T - 0.5 * alpha_bar_t * self.means.square().sum(1)
+        share = (self.log_weights + fit / variance).softmax(1)
+        return (shrunk * share @ self.means - x_t) / variance
+
     def entropy(self) -> float:
         """Compute −E[log p(x)] in nats: a sum over a grid, half a sigma wide, that ends 8 sigma from all centres."""
         # For so smooth a function the sum is the integral: halving the width changes it by less than 1e-9.

@@ -160,3 +160,60 @@ def test_the_generator_alone_decides(name):
         toy.log_prob(torch.zeros(3, 3))
     with pytest.raises(ValueError, match="n: expected a positive integer, got 0"):
         toy.sample(0)
+
+
+def slope(toy, x_t, alpha_bar_t):
+    """The gradient of the diffused log p, as it is written down, by autograd in double precision."""
+    x_t = x_t.double().requires_grad_()
+    variance = alpha_bar_t * toy.sigma**2 + 1 - alpha_bar_t
+    distance = (x_t[:, None] - math.sqrt(alpha_bar_t) * toy.means.double()).square().sum(2)
+    log_p = (toy.log_weights.double() - distance / (2 * variance)).logsumexp(1)
+    return torch.autograd.grad(log_p.sum(), x_t)[0]
+
+
+@pytest.mark.parametrize("alpha_bar_t", [0.9, 0.3])
+def test_a_diffused_mixture_is_the_mixture_and_noise(alpha_bar_t):
+    toy = toys.Mixture(torch.tensor([[0.0, 0.0], [1.0, -0.5]]), 0.4, torch.tensor([3.0, 1.0]))
+    diffused = toy.diffused(alpha_bar_t)
+    signal, noise = math.sqrt(alpha_bar_t), math.sqrt(1 - alpha_bar_t)
+
+    def integrand(y0, x0, x, y):
+        p = 0.75 * gaussian(x0, y0, (0, 0), 0.4) + 0.25 * gaussian(x0, y0, (1, -0.5), 0.4)
+        return p * gaussian(x, y, (signal * x0, signal * y0), noise)
+
+    for point in ([0.0, 0.0], [0.7, -0.2], [-1.0, 1.5]):
+        expected = math.log(dblquad(integrand, -3, 4, -4, 3, args=point, epsabs=1e-10)[0])
+        assert diffused.log_prob(torch.tensor([point])).item() == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["eight_gaussians", "moons", "ring", "grid"])
+def test_the_score_is_the_slope_of_the_log_density(name):
+    toy = TOYS[name]()
+    x = toy.sample(200, generator=seeded())
+    for alpha_bar_t in (1.0, 0.999, 0.5, 1e-4):
+        diffused = toy.diffused(alpha_bar_t)
+        x_t = math.sqrt(alpha_bar_t) * x + math.sqrt(1 - alpha_bar_t) * torch.randn(x.shape, generator=seeded(1))
+        expected = slope(toy, x_t, alpha_bar_t)
+        for score in (toy.score(x_t, alpha_bar_t), diffused.score(x_t)):
+            # Beside the slope of one Gaussian, which is about 1/σ: narrow ones leave single precision few digits.
+            assert ((score - expected) * diffused.sigma).abs().max() < 1e-3
+        torch.testing.assert_close(TOYS[name]().double().score(x_t.double(), alpha_bar_t), expected)
+
+
+def test_each_point_may_have_a_noise_level_of_its_own():
+    toy = toys.eight_gaussians()
+    x, levels = torch.randn(5, 2, generator=seeded()), torch.linspace(0.01, 1, 5)
+    expected = torch.cat([toy.score(one[None], level.item()) for one, level in zip(x, levels, strict=True)])
+    torch.testing.assert_close(toy.score(x, levels[:, None]), expected)
+    torch.testing.assert_close(toy.score(x, levels[2]), toy.score(x, levels[2].item()))
+
+
+@pytest.mark.parametrize("alpha_bar_t", [-0.1, 1.1, math.nan])
+def test_a_noise_level_must_make_sense(alpha_bar_t):
+    with pytest.raises(ValueError, match=r"alpha_bar_t: expected a number in \[0, 1\], got"):
+        toys.ring().diffused(alpha_bar_t)
+
+
+def test_a_score_asks_for_points():
+    with pytest.raises(ValueError, match="x: expected"):
+        toys.ring().score(torch.zeros(3, 3))

@@ -1,0 +1,168 @@
+"""The U-Net computes what its parts say, listens to noise and label, learns what can be known, and exports."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from gen_utils.diffusion import ImageDiffusion
+from gen_utils.export import export, output_folder, round_to_half
+from gen_utils.train import train_steps
+from gen_utils.unet import Block, UNet, Waves, Whole, size
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def awake(module, seed=0):
+    """Give every parameter a value of its own, also those that start at zero."""
+    for parameter in module.parameters():
+        parameter.data.add_(torch.randn(parameter.shape, generator=seeded(seed)).to(parameter.dtype), alpha=0.05)
+    return module
+
+
+def build(**sizes):
+    torch.manual_seed(0)
+    return UNet(**{"width": 4, "hidden": 8} | sizes)
+
+
+def inputs(n=3):
+    return (
+        torch.randn(n, 1, 28, 28, generator=seeded(1)),
+        torch.linspace(-9, 9, n),
+        10 - 4 * torch.arange(n),  # 10: no label
+    )
+
+
+def test_two_maps_which_are_silent_before_training():
+    out = build()(*inputs())
+    assert out.shape == (3, 2, 28, 28)
+    assert torch.equal(out, torch.zeros_like(out))
+
+
+def test_every_parameter_learns_and_no_example_looks_at_another():
+    network, (x_t, log_snr, y) = awake(build()), inputs()
+    out = network(x_t, log_snr, y)
+    out.square().sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+    for k in range(3):
+        one = slice(k, k + 1)
+        torch.testing.assert_close(network(x_t[one], log_snr[one], y[one]), out[one], rtol=1e-4, atol=1e-5)
+
+
+def test_it_listens_to_the_noise_and_to_the_label():
+    network, (x_t, log_snr, y) = awake(build()), inputs()
+    out = network(x_t, log_snr, y)
+    assert not torch.allclose(network(x_t, log_snr + 1, y), out)
+    assert not torch.allclose(network(x_t, log_snr, (y + 1) % 11), out)
+    with pytest.raises(IndexError):
+        network(x_t, log_snr, torch.full_like(y, 11))
+
+
+def test_one_pixel_reaches_every_pixel():
+    network, (x_t, log_snr, y) = awake(build()), inputs(1)
+    x_t.requires_grad_()
+    (slope,) = torch.autograd.grad(network(x_t, log_snr, y)[0, 0, 27, 27], x_t)
+    assert (slope != 0).all()
+
+
+def test_detail_passes_beside_the_coarse_map():
+    network, (x_t, log_snr, y) = awake(build()), inputs(1)
+    for parameter in network.up.parameters():
+        parameter.data.zero_()
+    out, other = (network(x, log_snr, y) for x in (x_t, x_t.flip(3)))
+    assert not torch.allclose(out, other, atol=1e-2)
+
+
+def test_waves_are_sines_and_cosines():
+    waves, log_snr = Waves(64), torch.tensor([-20.0, -0.3, 11.0])
+    waves.linear = torch.nn.Identity()
+    angle = log_snr.numpy()[:, None] * np.geomspace(0.1, 10**0.5, 16)
+    expected = np.concatenate([np.sin(angle), np.cos(angle)], 1)
+    torch.testing.assert_close(waves(log_snr), torch.from_numpy(expected).float(), rtol=1e-4, atol=1e-4)
+
+
+def test_size_is_the_root_mean_square_of_each_example():
+    x = torch.randn(4, 3, 5, 5, generator=seeded(), dtype=torch.float64) * torch.tensor([1e-9, 1, 7, 0]).view(
+        4, 1, 1, 1
+    )
+    expected = x.square().mean((1, 2, 3), keepdim=True).sqrt() + 1e-3
+    torch.testing.assert_close(size(x), expected)
+
+
+def test_a_block_normalises_before_its_first_convolution():
+    block = awake(Block(3, 5, 7)).double()
+    x = torch.randn(4, 3, 6, 6, generator=seeded(), dtype=torch.float64)
+    told = torch.randn(4, 7, generator=seeded(1), dtype=torch.float64)
+    scale, shift = (part[:, :, None, None] for part in block.film(told).split(5, 1))
+    h = F.conv2d(x / size(x), block.first.weight, padding=1) * (1 + scale) + shift
+    expected = block.shortcut(x) + block.second(h * torch.sigmoid(h))
+    torch.testing.assert_close(block(x, told), expected)
+    beside = block(100 * x, told) - block.shortcut(100 * x)
+    torch.testing.assert_close(beside, expected - block.shortcut(x), rtol=0, atol=2e-3)
+
+
+def test_the_whole_layer_is_a_perceptron_of_the_normalised_map():
+    whole = awake(Whole(3, 6, 7)).double()
+    x = torch.randn(4, 3, 7, 7, generator=seeded(), dtype=torch.float64)
+    told = torch.randn(4, 7, generator=seeded(1), dtype=torch.float64)
+    slim = torch.einsum("oc,bcij->boij", whole.enter.weight[:, :, 0, 0], x) + whole.enter.bias[:, None, None]
+    scale, shift = whole.film(told).split(6, 1)
+    h = (slim / size(slim)).reshape(4, -1) @ whole.first.weight.T * (1 + scale) + shift
+    out = ((h * torch.sigmoid(h)) @ whole.second.weight.T + whole.second.bias).view(slim.shape)
+    out = torch.einsum("oc,bcij->boij", whole.leave.weight[:, :, 0, 0], out) + whole.leave.bias[:, None, None]
+    torch.testing.assert_close(whole(x, told), x + out)
+
+
+def test_it_learns_what_can_be_known():
+    # Two images, one a label: from noise alone, the best guess is the label's image, and without one their mean.
+    images = torch.zeros(2, 1, 28, 28)
+    images[0, :, :14], images[1, :, :, :14] = 1, 1  # white above, white on the left
+    y = torch.arange(256) % 2
+    torch.manual_seed(0)
+    model = ImageDiffusion(UNet(width=4, hidden=32), classes=10)
+    for _ in train_steps(model, images[y], y, steps=200, batch_size=16, lr=5e-3):
+        pass
+    noise, log_snr = torch.randn(64, 1, 28, 28, generator=seeded(1)), torch.full((64,), -12.0)
+    x0 = 2 * images - 1
+    with torch.no_grad():
+        for label, expected in ((0, x0[0]), (1, x0[1]), (10, x0.mean(0))):
+            x0_hat, _ = model.predict(noise, log_snr, torch.full((64,), label))
+            assert (x0_hat - expected).square().mean() < 0.25, label  # of the other two, at least 0.5
+
+
+def test_the_guided_network_exports():
+    torch.manual_seed(0)
+    model = ImageDiffusion(awake(UNet())).eval()
+    round_to_half(model)
+    examples = {
+        "x_t": torch.randn(1, 1, 28, 28, generator=seeded()),
+        "log_snr": torch.tensor([math.log(0.3)]),
+        "y": torch.tensor([3]),
+        "weight": torch.tensor([1.5]),
+    }
+    graph = export(model.guided, examples, ["x0_hat", "c"], "test_unet", tolerance=1e-4)
+    assert len(graph.read()) <= 1_700_000
+    found = graph.run(
+        x_t=examples["x_t"].numpy()[:, :, ::-1].copy(),
+        log_snr=np.float32([2.0]),
+        y=np.int64([10]),
+        weight=np.float32([0.0]),
+    )
+    with torch.no_grad():
+        expected, _ = model.predict(examples["x_t"].flip(2), torch.tensor([2.0]), torch.tensor([10]))
+    np.testing.assert_allclose(found["x0_hat"], expected, rtol=0, atol=1e-4)
+    (output_folder() / "models" / "test_unet.onnx").unlink()
+
+
+@pytest.mark.parametrize("name", ["classes", "width", "hidden"])
+def test_sizes_are_positive(name):
+    with pytest.raises(ValueError, match=f"{name}: expected a positive integer, got 0"):
+        UNet(**{name: 0})
