@@ -23,9 +23,10 @@ from torch.func import functional_call, grad, grad_and_value
 from gen_utils.base import GenerativeModel, positive
 from gen_utils.nets import RoundedReLU, mlp
 
-# Adam's, with short memories: with beta_2 = 0.99, the trainings of two computers that round differently part ten
-# times further in a hundred steps. The exporter deletes an ε below 1e-8.
-BETAS = (0.5, 0.9)
+# Adam's. With beta_1 > 0, a memory of past gradients, the two networks chase each other in circles; with a long one
+# of their squares, beta_2 = 0.99, two computers that round differently part further. The exporter deletes an ε below
+# 1e-8.
+BETAS = (0.0, 0.9)
 EPSILON = 1e-5
 
 Critic = Callable[[Tensor], Tensor]
@@ -87,7 +88,7 @@ def r1(gamma: float) -> Game:
 MINIMAX = Game(_cross_entropy, _saturating)
 NON_SATURATING = Game(_cross_entropy, _non_saturating)
 WGAN_GP = Game(_earth_mover, _praise)
-R1 = r1(gamma=0.05)
+R1 = r1(gamma=0.1)
 
 
 class GAN(GenerativeModel):
