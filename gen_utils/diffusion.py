@@ -41,7 +41,7 @@ class Diffusion(GenerativeModel):
 
     Args:
         network: called as `network(x_t, log_snr, *given)`, with log(ᾱ/(1 − ᾱ)) of each example, `(B,)`. It answers
-            with twice as many numbers on axis 1 as x_t has: first v, then those whose hyperbolic tangent is c.
+            with twice as many numbers on axis 1 as x_t has: first v, then c.
         alpha_bar: the schedule, `(T + 1,)`; without, `cosine(1000)`.
         event_shape: shape of one example.
         bound_weight: weight of the bound in the loss, and in nothing else: Nichol and Dhariwal's λ.
@@ -65,7 +65,7 @@ class Diffusion(GenerativeModel):
 
     def predict(self, x_t: Tensor, log_snr: Tensor, *given: Tensor) -> tuple[Tensor, Tensor]:
         """Guess x_0 and say how wide the step back is: x̂_0 and c, of the shape of x_t, from x_t and `(B,)`."""
-        v, c = self._answer(x_t, log_snr, *given)
+        v, c = self.network(x_t, log_snr, *given).chunk(2, 1)
         alpha_bar_t = 1 / (1 + torch.exp(-log_snr))  # `sigmoid`, but that ends at 1e-8 in onnxruntime
         return x0_from_v(v, x_t, beside(alpha_bar_t, x_t)), c
 
@@ -82,7 +82,7 @@ class Diffusion(GenerativeModel):
         alpha_bar_t = beside(self.schedule.alpha_bar[t], x0)
         eps = _noise(x0, generator)
         x_t = q_sample(x0, eps, alpha_bar_t)
-        v_hat, c = self._answer(x_t, self.schedule.log_snr[t], *given)
+        v_hat, c = self.network(x_t, self.schedule.log_snr[t], *given).chunk(2, 1)
         simple = (velocity(x0, eps, alpha_bar_t) - v_hat).square().flatten(1).sum(1)
         bound = self.schedule.T * self.term(x0, x0_from_v(v_hat.detach(), x_t, alpha_bar_t), c, t)
         return {"loss": simple + self.bound_weight * bound, "simple": simple, "bound": bound}
@@ -159,10 +159,6 @@ class Diffusion(GenerativeModel):
 
     def _told(self, n: int, *given: Tensor) -> tuple[Tensor, ...]:
         return given
-
-    def _answer(self, x_t: Tensor, log_snr: Tensor, *given: Tensor) -> tuple[Tensor, Tensor]:
-        v, raw = self.network(x_t, log_snr, *given).chunk(2, 1)
-        return v, raw.tanh()
 
     def _random_steps(self, x0: Tensor, generator: torch.Generator | None) -> Tensor:
         # Spread over 1…T, at equal distances from a random start: each t is uniform, a batch has some of every kind.

@@ -2,7 +2,7 @@ r"""Ways from noise to data: free functions that know no network, only what it p
 
     predict(x_t, log_snr)  →  x̂_0, c
 
-x̂_0 is the guess of the clean data in x_t, and c says how much noise the step back adds, from −1 to 1 (see
+x̂_0 is the guess of the clean data in x_t, and c says how much noise the step back adds, β̃ at −1 and β at 1 (see
 `Schedule.log_variance`). `Diffusion.predict` is such a function, `from_score` makes one of a score that is known.
 Each sampler starts from x_T ~ N(0, I), visits the steps of a schedule from the last to the first, and yields the
 state after each. Fewer steps are a shorter schedule: `schedule.strided(20)`.

@@ -95,7 +95,8 @@ class Schedule(nn.Module):
     def log_variance(self, c: Tensor | float, t: Tensor | int) -> Tensor:
         """Compute log σ² = (1 + c)/2 · log β_t + (1 − c)/2 · log β̃_t. Nichol and Dhariwal 2021, eq. 15.
 
-        `c`, from −1 to 1, is a number or has the shape of x; `t` is a number or `(B,)`. At t = 1, β̃_2 stands for β̃_1.
+        So −1 is β̃ and 1 is β, and nothing forbids what lies beyond. `c` is a number or has the shape of x; `t` is a
+        number or `(B,)`. At t = 1, β̃_2 stands for β̃_1.
         """
         log_beta, log_beta_tilde = self.beta[t].log(), self.log_beta_tilde[t]
         if isinstance(c, Tensor):

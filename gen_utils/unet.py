@@ -21,7 +21,7 @@ SLIM = 16  # channels of the coarse map that the fully connected layer reads and
 
 
 class UNet(nn.Module):
-    """The network of a diffusion model of grey images `(B, 1, 28, 28)` that are told a label: v, and what c is of.
+    """The network of a diffusion model of grey images `(B, 1, 28, 28)` that are told a label: v and c.
 
     Train it by `train_steps(ImageDiffusion(UNet()), x, y, batch_size=64, lr=5e-3, ...)`, and sample from an average
     of the weights: `AveragedModel(model, multi_avg_fn=average)`, as of a `ConvGAN`.
@@ -48,16 +48,20 @@ class UNet(nn.Module):
         self.whole = Whole(wide, positive("hidden", hidden), told)
         self.up = nn.Conv2d(wide, 4 * width, 1)  # (B, 4 width, 7, 7), then (B, width, 14, 14)
         self.joined = Block(2 * width, width, told)
-        self.leave = silent(nn.Conv2d(width, 8, 3, padding=1))  # (B, 8, 14, 14): the four pixels of two maps
+        self.leave = silent(nn.Conv2d(width, 4, 3, padding=1))  # (B, 4, 14, 14): each place's four pixels of v
+        self.spread = silent(nn.Conv2d(width, 4, 3, padding=1))  # and of c
+        self.spread_told = silent(nn.Linear(told, 4))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as processors like it
 
     def forward(self, x_t: Tensor, log_snr: Tensor, y: Tensor) -> Tensor:
-        """Compute v and what c is the hyperbolic tangent of, `(B, 2, 28, 28)`, from x_t, log(ᾱ/(1 − ᾱ)) and y."""
+        """Compute v and c, `(B, 2, 28, 28)`, from x_t, `(B, 1, 28, 28)`, log(ᾱ/(1 − ᾱ)) and y, `(B,)` each."""
         told = F.silu(self.tell(F.silu(self.noise(log_snr) + self.label(y))))
         fine = self.fine(self.enter(F.pixel_unshuffle(x_t, 2)), told)
         coarse = self.whole(self.coarse(self.down(fine), told), told)
-        joined = self.joined(torch.cat([F.pixel_shuffle(self.up(coarse), 2), fine], 1), told)
-        return F.pixel_shuffle(self.leave(F.silu(joined)), 2)
+        joined = F.silu(self.joined(torch.cat([F.pixel_shuffle(self.up(coarse), 2), fine], 1), told))
+        # c looks on without a say: what trains it, the bound, comes in rare and heavy blows, from the last few steps.
+        c = self.spread(joined.detach()) + self.spread_told(told.detach())[:, :, None, None]
+        return F.pixel_shuffle(torch.cat([self.leave(joined), c], 1), 2)
 
 
 class Waves(nn.Module):
