@@ -9,13 +9,11 @@ from threading import Thread
 
 from conftest import ROOT, Quiet, watched
 
-from gen_utils.widgets import base
-
 PHONE, COLUMN = {"width": 360, "height": 700}, {"width": 782, "height": 900}  # a text column of 750, and margins
 # A model as anywidget hands it over: setting a value tells those who listen to it.
 PAGE = """<!doctype html><html lang="en" data-theme="light" data-content_root="./"><head><title>Widget</title>
 <meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">
-<link rel="stylesheet" href="./runtime.css"><style>
+<link rel="stylesheet" href="./NAME.css"><style>
 html { --pst-color-background: #ffffff; --pst-color-text-base: #222832; --pst-color-border: #c9c9c9; }
 html[data-theme="dark"] { --pst-color-text-base: #ced6dd; --pst-color-border: #48566b;
     --pst-color-background: #14181e; }
@@ -44,11 +42,11 @@ def build(folder, shown):
         subprocess.run(["make", "book/_static/vendor/installed"], cwd=ROOT, check=True)
     (folder / "_static/vendor").mkdir(parents=True)
     (folder / "_static/vendor/ort").symlink_to(ROOT / "book/_static/vendor/ort")
-    (folder / "runtime.css").write_text((base.FOLDER / "runtime.css").read_text())
     for name, widget in shown.items():
         state = {key: value for key, value in widget.get_state().items() if not key.startswith(("_", "layout"))}
         (folder / f"{name}.json").write_text(json.dumps(state))
         (folder / f"{name}.js").write_text(str(widget._esm))
+        (folder / f"{name}.css").write_text(str(widget._css))
         (folder / f"{name}.html").write_text(PAGE.replace("NAME", name))
     (folder / "_static/models").symlink_to(next(iter(widget._graphs.values())).path.parent)
 

@@ -27,14 +27,15 @@ class GraphWidget(anywidget.AnyWidget):
     """A widget whose arithmetic is exported graphs, run by the browser or, failing that, by this kernel.
 
     Its state holds each graph's file name and digest, never its weights: the published page fetches the file,
-    a live notebook asks for its bytes. A subclass names its own ESM with `esm("name.js")` and draws its `poster`.
+    a live notebook asks for its bytes. A subclass names its own ESM with `esm("name.js")`, with `css("name.css")` more
+    style if it needs any, and draws its `poster`.
 
     Args:
         graphs: the graphs by the names that the ESM calls them.
         **state: values of the subclass's traits.
     """
 
-    _css = FOLDER / "runtime.css"
+    _css: Path | str = FOLDER / "runtime.css"
     graphs = traitlets.Dict().tag(sync=True)
     colours = traitlets.Dict(COLOURS).tag(sync=True)
     cdn = traitlets.Unicode(CDN).tag(sync=True)
@@ -95,6 +96,11 @@ class GraphWidget(anywidget.AnyWidget):
 def esm(*names: str) -> str:
     """Join runtime.js and a widget's own files, in this order, to the one module that anywidget loads."""
     return "".join((FOLDER / name).read_text() for name in ("runtime.js", *names))
+
+
+def css(*names: str) -> str:
+    """Join runtime.css and a widget's own files, in this order, to its style sheet."""
+    return "".join((FOLDER / name).read_text() for name in ("runtime.css", *names))
 
 
 def images_to_text(name: str, images: Tensor) -> str:

@@ -13,7 +13,7 @@ from gen_utils.diffusion import ImageDiffusion
 from gen_utils.drawing import FIELD
 from gen_utils.export import Graph
 from gen_utils.samplers import ddim_step
-from gen_utils.widgets.base import GraphWidget, esm
+from gen_utils.widgets.base import GraphWidget, css, esm
 from gen_utils.widgets.noise import Noise
 
 STEPS = (5, 10, 20, 50)  # that a reader can choose from: all divisible by the stills' number less one
@@ -83,6 +83,7 @@ class DiffusionSampler(GraphWidget):
     """
 
     _esm = esm("sampling.js", "diffusion_sampler.js")
+    _css = css("sampling.css")
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)
     choices = traitlets.List(traitlets.Int(), [*STEPS]).tag(sync=True)
     stills = traitlets.Int(STILLS).tag(sync=True)

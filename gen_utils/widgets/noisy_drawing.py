@@ -12,7 +12,7 @@ from gen_utils.diffusion import ImageDiffusion
 from gen_utils.drawing import FIELD, SIDE
 from gen_utils.export import Graph
 from gen_utils.schedule import q_sample
-from gen_utils.widgets.base import GraphWidget, enlarged, esm, images_to_text
+from gen_utils.widgets.base import GraphWidget, css, enlarged, esm, images_to_text
 from gen_utils.widgets.diffusion_sampler import (
     IMAGE,
     INPUTS,
@@ -72,6 +72,7 @@ class NoisyDrawing(GraphWidget):
     """
 
     _esm = esm("draw.js", "sampling.js", "noisy_drawing.js")
+    _css = css("sampling.css")
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)
     examples = traitlets.Unicode().tag(sync=True)
     example = traitlets.Int(0).tag(sync=True)

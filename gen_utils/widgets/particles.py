@@ -16,7 +16,7 @@ from gen_utils.export import Graph
 from gen_utils.samplers import Predict, ddim_step
 from gen_utils.schedule import Schedule, eps_from_x0
 from gen_utils.toys import Mixture
-from gen_utils.widgets.base import GraphWidget, esm
+from gen_utils.widgets.base import GraphWidget, css, esm
 from gen_utils.widgets.flow_layers import HUES, hues, sector
 from gen_utils.widgets.noise import Noise
 
@@ -44,6 +44,7 @@ class Particles(GraphWidget):
     """
 
     _esm = esm("particles.js")
+    _css = css("particles.css")
     particles = traitlets.Int(PARTICLES).tag(sync=True)
     palette = traitlets.List(traitlets.Unicode()).tag(sync=True)
     choices: traitlets.List = traitlets.List(CHOICES).tag(sync=True)
