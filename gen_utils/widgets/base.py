@@ -27,8 +27,8 @@ class GraphWidget(anywidget.AnyWidget):
     """A widget whose arithmetic is exported graphs, run by the browser or, failing that, by this kernel.
 
     Its state holds each graph's file name and digest, never its weights: the published page fetches the file,
-    a live notebook asks for its bytes. A subclass names its own ESM with `esm("name.js")`, with `css("name.css")` more
-    style if it needs any, and draws its `poster`.
+    a live notebook asks for its bytes. A subclass names its own ESM with `esm("name.js")` and, if it needs any, more
+    style with `css("name.css")`, and draws its `poster`.
 
     Args:
         graphs: the graphs by the names that the ESM calls them.
