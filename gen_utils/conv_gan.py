@@ -42,7 +42,7 @@ class ConvGAN(GAN):
         ValueError: a size that is not positive.
     """
 
-    betas = (0.0, 0.99)
+    betas = (0.0, 0.99)  # what its learning rate was found with
 
     def __init__(
         self, classes: int = 10, latent_dim: int = 32, generator_width: int = 24, discriminator_width: int = 16

@@ -56,11 +56,19 @@ class Graph:
         Raises:
             ValueError: the file changed since its export, or the inputs are not the graph's.
         """
-        session = _session(self)
-        expected = {given.name: tuple(given.shape) for given in session.get_inputs()}
-        if expected != (shapes := {name: np.shape(value) for name, value in inputs.items()}):
-            raise ValueError(f"{self.path.name}: expected inputs of shapes {expected}, got {shapes}")
-        return dict(zip([o.name for o in session.get_outputs()], session.run(None, inputs), strict=True))
+        if self.inputs != (shapes := {name: np.shape(value) for name, value in inputs.items()}):
+            raise ValueError(f"{self.path.name}: expected inputs of shapes {self.inputs}, got {shapes}")
+        return dict(zip(self.outputs, _session(self).run(None, inputs), strict=True))
+
+    @property
+    def inputs(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each input, by its name."""
+        return {given.name: tuple(given.shape) for given in _session(self).get_inputs()}
+
+    @property
+    def outputs(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each output, by its name."""
+        return {given.name: tuple(given.shape) for given in _session(self).get_outputs()}
 
 
 @cache

@@ -82,15 +82,19 @@ class Schedule(nn.Module):
         return len(self.alpha_bar) - 1
 
     def strided(self, steps: int) -> "Schedule":
-        """Keep `steps` of the steps, t = round(i T / steps): a part of a schedule is a schedule.
+        """Keep `steps` of the steps, those at their `place`: a part of a schedule is a schedule.
 
         Raises:
             ValueError: more steps than there are, or none.
         """
         if positive("steps", steps) > self.T:
             raise ValueError(f"steps: expected at most the {self.T} of the schedule, got {steps}")
-        kept = torch.arange(steps + 1, dtype=torch.float64, device=self.alpha_bar.device) * self.T / steps
-        return Schedule(self.alpha_bar[kept.round().long()])
+        i = torch.arange(steps + 1, dtype=torch.float64, device=self.alpha_bar.device)
+        return Schedule(self.alpha_bar[self.place(i, steps)])
+
+    def place(self, i: Tensor, steps: Tensor | int) -> Tensor:
+        """Find which step t = round(i T / steps) is number i of a few `steps`: whole numbers, of the shape of i."""
+        return (i * self.T / steps).round().long()
 
     def log_variance(self, c: Tensor | float, t: Tensor | int) -> Tensor:
         """Compute log σ² = (1 + c)/2 · log β_t + (1 − c)/2 · log β̃_t. Nichol and Dhariwal 2021, eq. 15.

@@ -27,7 +27,6 @@ from gen_utils.vae import VAE, ConditionalVAE, GaussianVAE
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-# Add a model here, small enough to run in milliseconds, and all below holds for it too.
 class Labelled(torch.nn.Module):
     """The smallest network of labelled pictures: 3 classes and none."""
 
@@ -41,6 +40,7 @@ class Labelled(torch.nn.Module):
         return self.body(torch.cat(features, 1)).unflatten(1, (2, 6, 5))
 
 
+# Add a model here, small enough to run in milliseconds, and all below holds for it too.
 MODELS = {
     "vae-2": lambda: VAE(latent_dim=2, hidden_dims=(16,), event_shape=(1, 6, 5)),
     "vae-20": lambda: VAE(latent_dim=20, hidden_dims=(24, 12), event_shape=(1, 28, 28)),

@@ -307,7 +307,7 @@ def test_the_layers_refuse_a_graph_of_one_state(made):
 
 def test_completion_refuses_what_does_not_fit(made):
     with pytest.raises(
-        ValueError, match=r"00_prepare.onnx: expected inputs of shapes .* got {'ink': \[1, 1, 280, 280\]}"
+        ValueError, match=r"00_prepare.onnx: expected inputs of shapes .* got {'ink': \(1, 1, 280, 280\)}"
     ):
         widgets.Completion(made.prepare, made.prepare, made.images)
     with pytest.raises(TypeError, match="examples: expected a float tensor"):

@@ -1,7 +1,6 @@
 """Draw a digit, cover its lower part, and see a model complete it pixel by pixel."""
 
 import numpy as np
-import onnx
 import traitlets
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -87,10 +86,8 @@ class Completion(GraphWidget):
 
 def _batch(step: Graph) -> int:
     # How many images the graph takes at once.
-    inputs = onnx.load_from_string(step.read()).graph.input
-    shapes = {given.name: [d.dim_value for d in given.type.tensor_type.shape.dim] for given in inputs}
-    B = shapes.get("x", [1])[0]
-    expected = {name: [B, 1, FIELD, FIELD] for name in ("x", "u", "chosen")}
-    if shapes != expected:
-        raise ValueError(f"{step.path.name}: expected inputs of shapes {expected}, got {shapes}")
+    B = step.inputs.get("x", (1,))[0]
+    expected = dict.fromkeys(("x", "u", "chosen"), (B, 1, FIELD, FIELD))
+    if step.inputs != expected:
+        raise ValueError(f"{step.path.name}: expected inputs of shapes {expected}, got {step.inputs}")
     return B

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
-import onnx
 import traitlets
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -47,7 +46,7 @@ def step(
         i: steps that are left, S at first and 1 at last, `(1,)`.
         steps: how many there are in all, S, `(1,)`.
         label: 0…C − 1, or C for no label, `(1,)`.
-        guidance: w, 1 for the plain conditional model, `(1,)`.
+        guidance: ω, 1 for the plain conditional model, `(1,)`.
         eta: 0 for a step without noise, 1 for one with the noise of ancestral sampling, `(1,)`.
 
     Returns:
@@ -55,7 +54,7 @@ def step(
         pictures in pixels, all three `(1, 1, 28, 28)`; and t, `(1,)`. After the last step the state is the guess.
     """
     schedule = model.schedule
-    t, s = ((each * schedule.T / steps).round().long() for each in (i, i - 1))
+    t, s = (schedule.place(each, steps) for each in (i, i - 1))
     x0_hat, _ = model.guided(x, schedule.log_snr[t], label.long(), guidance)
     x_next = ddim_step(x, x0_hat, schedule.alpha_bar[t], schedule.alpha_bar[s], eta, eps)
     return x_next, pixels(x), pixels(x0_hat), t.to(x.dtype)
@@ -73,7 +72,7 @@ class DiffusionSampler(GraphWidget):
         step: a graph from `INPUTS` to `OUTPUTS`: `step` of a model, with its first argument filled in.
         classes: names of the C labels, all different.
         label: of the picture that is drawn first, 0…C − 1, or C for no label.
-        guidance: w at first, 0…8.
+        guidance: ω at first, 0…8.
         steps: at first, of `STEPS`.
         eta: at first, 0…1.
 
@@ -184,8 +183,6 @@ def check_shapes(graph: Graph, inputs: Mapping[str, tuple[int, ...]], outputs: M
     Raises:
         ValueError: other names or shapes.
     """
-    program = onnx.load_from_string(graph.read()).graph
-    for kind, values, expected in (("inputs", program.input, inputs), ("outputs", program.output, outputs)):
-        found = {each.name: tuple(d.dim_value for d in each.type.tensor_type.shape.dim) for each in values}
+    for kind, found, expected in (("inputs", graph.inputs, inputs), ("outputs", graph.outputs, outputs)):
         if found != expected:
             raise ValueError(f"{graph.path.name}: expected {kind} of shapes {dict(expected)}, got {found}")

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import onnx
 import torch
 import traitlets
 from matplotlib.axes import Axes
@@ -247,8 +246,7 @@ def _sizes(graphs: Mapping[str, Graph]) -> dict[str, int | float]:
     names = {"start", *players, *(f"{kind}_{name}" for kind in ("data", "picture") for name in DENSITIES)}
     if graphs.keys() != names:
         raise ValueError(f"graphs: expected {sorted(names)}, got {sorted(graphs)}")
-    found = {name: _shapes(graph) for name, graph in graphs.items()}
-    first = found["discriminator_non_saturating"]
+    first = graphs["discriminator_non_saturating"].inputs
     P, Q, B, K = (first.get(name, (0,))[axis] for name, axis in [("theta", 0), ("phi", 0), ("z", 0), ("z", -1)])
     seen: dict[str, tuple[int, ...]] = {"theta": (P,), "phi": (Q,), "z": (SAMPLES, K)}
     adam = {"lr": (1,), "step": (1,)}
@@ -268,11 +266,6 @@ def _sizes(graphs: Mapping[str, Graph]) -> dict[str, int | float]:
     }
     expected |= {name: discriminator if name.startswith("discriminator") else generator for name in players}
     for name, graph in graphs.items():
-        if found[name] != expected[name]:
-            raise ValueError(f"{graph.path.name}: expected inputs of shapes {expected[name]}, got {found[name]}")
+        if graph.inputs != expected[name]:
+            raise ValueError(f"{graph.path.name}: expected inputs of shapes {expected[name]}, got {graph.inputs}")
     return {"weights": P + Q, "latent": K, "batch": B, "samples": SAMPLES, "real": BATCHES_SHOWN, "enough": ENOUGH}
-
-
-def _shapes(graph: Graph) -> dict[str, tuple[int, ...]]:
-    inputs = onnx.load_from_string(graph.read()).graph.input
-    return {given.name: tuple(d.dim_value for d in given.type.tensor_type.shape.dim) for given in inputs}

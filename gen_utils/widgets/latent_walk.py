@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import onnx
 import traitlets
 from matplotlib.figure import Figure
 
@@ -66,11 +65,7 @@ class LatentWalk(GraphWidget):
 
 def _latent_dim(walk: Graph, labels: int) -> int:
     # The K of the graph, if it walks between z0 and z1, (1, K) each, and shows a picture for each label.
-    graph = onnx.load_from_string(walk.read()).graph
-    found = {
-        given.name: tuple(d.dim_value for d in given.type.tensor_type.shape.dim)
-        for given in (*graph.input, *graph.output)
-    }
+    found = walk.inputs | walk.outputs
     K = found.get("z0", (0,))[-1]
     expected = {"z0": (1, K), "z1": (1, K), "step": (1,), "x": (labels, 1, FIELD, FIELD)}
     if found != expected:

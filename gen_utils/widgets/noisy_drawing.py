@@ -46,7 +46,7 @@ def noise(
         x_t on the model's own scale and as a picture in pixels, `(1, 1, 28, 28)` each; t, `(1,)`; and what x₀ and
         the noise count for in x_t, √ᾱ_t and √(1 − ᾱ_t), `(2,)`.
     """
-    t = (i * model.schedule.T / steps).round().long()
+    t = model.schedule.place(i, steps)
     alpha_bar_t = model.schedule.alpha_bar[t]
     x_t = q_sample(2 * x - 1, eps, alpha_bar_t)
     weights = q_sample(x.new_tensor([1.0, 0.0]), x.new_tensor([0.0, 1.0]), alpha_bar_t)
@@ -63,7 +63,7 @@ class NoisyDrawing(GraphWidget):
         examples: images that a reader may begin with, `(n, 1, 28, 28)` in [0, 1].
         classes: names of the C labels, all different.
         label: that the denoiser is told at first, 0…C − 1, or C for none, which is what it is if not given.
-        guidance: w, if it is told a label, 0…8.
+        guidance: ω, if it is told a label, 0…8.
 
     Raises:
         TypeError: examples that are not a tensor of floating-point numbers.

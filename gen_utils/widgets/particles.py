@@ -155,7 +155,7 @@ def step(
         x one step later, `(B, 2)`, and the score at the places of `grid(limit)`, times the standard deviation of the
         noise there, `(ARROWS², 2)`: −ε.
     """
-    t, s = ((number * schedule.T / steps).round().long() for number in (i, i - 1))
+    t, s = (schedule.place(each, steps) for each in (i, i - 1))
     alpha_bar_t, alpha_bar_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
     places = grid(limit).to(x)
     both = torch.cat([x, places])

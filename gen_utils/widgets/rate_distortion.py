@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import onnx
 import traitlets
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -109,13 +108,9 @@ def _numbers(name: str, values: Sequence[float], n: int) -> list[float]:
 
 def _latent_dim(models: Sequence[Graph], n: int) -> int:
     # The K of the first graph, if every graph takes n images, noise (n, K) and draws (n, K).
-    inputs = [onnx.load_from_string(graph.read()).graph.input for graph in models]
-    shapes = [
-        {given.name: tuple(d.dim_value for d in given.type.tensor_type.shape.dim) for given in g} for g in inputs
-    ]
-    K = shapes[0].get("z", (n, 0))[-1]
+    K = models[0].inputs.get("z", (n, 0))[-1]
     expected = {"x": (n, 1, FIELD, FIELD), "eps": (n, K), "z": (n, K)}
-    for graph, found in zip(models, shapes, strict=True):
-        if found != expected:
-            raise ValueError(f"{graph.path.name}: expected inputs of shapes {expected}, got {found}")
+    for graph in models:
+        if graph.inputs != expected:
+            raise ValueError(f"{graph.path.name}: expected inputs of shapes {expected}, got {graph.inputs}")
     return K
