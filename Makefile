@@ -64,7 +64,8 @@ book/_static/vendor/installed: .venv/installed package.json package-lock.json to
 	touch $@
 
 # The peers' own environment: what they bring along must not reach .venv.
-_build/benchmark/installed: benchmarks/requirements.txt requirements.txt
+_build/benchmark/installed: benchmarks/requirements.txt benchmarks/requirements-alone.txt requirements.txt
 	$(PYTHON) -m venv --clear _build/benchmark
 	_build/benchmark/bin/python -m pip install --quiet -r benchmarks/requirements.txt -c requirements.txt
+	_build/benchmark/bin/python -m pip install --quiet --no-deps -r benchmarks/requirements-alone.txt
 	touch $@

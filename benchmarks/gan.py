@@ -165,7 +165,10 @@ class Judge:
     def __call__(self, model: Ours | Recipe) -> dict[str, float]:
         """Judge as many samples as there are test images, as they are and as Bernoulli draws."""
         generator = torch.Generator(self.grey.device).manual_seed(1)
-        x = model.draw(len(self.grey), generator)
+        return self.distances(model.draw(len(self.grey), generator), generator)
+
+    def distances(self, x: Tensor, generator: torch.Generator) -> dict[str, float]:
+        """Judge samples that are drawn already."""
         return {
             "grey": frechet_distance(self.features(x), self.grey),
             "bernoulli": frechet_distance(self.features(binarize(x, generator)), self.binary),

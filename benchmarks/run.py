@@ -18,10 +18,18 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import flows, gan, gan_toys, mixtures, vae
+from benchmarks import diffusion, diffusion_variance, flows, gan, gan_toys, mixtures, vae
 
 ROOT = Path(__file__).resolve().parent.parent
-FAMILIES = {"vae": vae, "flows": flows, "mixtures": mixtures, "gan": gan, "gan_toys": gan_toys}
+FAMILIES = {
+    "vae": vae,
+    "flows": flows,
+    "mixtures": mixtures,
+    "gan": gan,
+    "gan_toys": gan_toys,
+    "diffusion": diffusion,
+    "diffusion_variance": diffusion_variance,
+}
 
 
 def main() -> None:
