@@ -246,8 +246,8 @@ def described(
 def matmul_gflops() -> float:
     """Measure how fast this machine multiplies square matrices in float32, in GFLOP/s.
 
-    A yardstick, no ceiling: on AMD's processors MKL, which multiplies matrices, leaves AVX-512 alone, and oneDNN, which
-    convolves, does not (90 against 250 GFLOP/s on one core). So a network of convolutions may pass it.
+    A yardstick, no ceiling: on AMD's processors MKL, which multiplies matrices, leaves AVX-512 alone, and oneDNN,
+    which convolves, does not (90 against 250 GFLOP/s on one core). So a network of convolutions may pass it.
     """
     a = torch.rand(2048, 2048, device=device())
     timer = Timer("a @ a", globals={"a": a}, num_threads=torch.get_num_threads())
