@@ -9,7 +9,7 @@ BUDGET ?= 60
 export GOMP_SPINCOUNT ?= 2000
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: book serve test execute classifier widgets lint benchmark requirements repository clean
+.PHONY: book serve test execute classifier widgets card lint benchmark requirements repository clean
 .DELETE_ON_ERROR:
 
 book: .venv/installed book/_static/vendor/installed ## build the site from the committed notebooks
@@ -19,8 +19,10 @@ book: .venv/installed book/_static/vendor/installed ## build the site from the c
 serve: book ## show the site on localhost
 	python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
+# Two workers, a thread each, take a file at a time.
+test: export OMP_NUM_THREADS ?= 1
 test: .venv/installed book/_static/vendor/installed ## run every test and every notebook
-	pytest --nbval
+	pytest --nbval -n 2 --dist loadfile --no-loadscope-reorder
 
 execute: .venv/installed ## train everything again and publish notebooks, weights and graphs together
 	python tools/execute.py --profile $(PROFILE)
@@ -30,6 +32,9 @@ classifier: .venv/installed ## train the classifier that judges samples and read
 
 widgets: .venv/installed ## put changed JavaScript and CSS into the committed notebooks, without training
 	python tools/refresh_widgets.py
+
+card: .venv/installed ## draw the picture that links to the course show, with the shipped weights
+	python tools/card.py
 
 lint: .venv/installed ## style of code and notebooks, types of the package
 	ruff check .

@@ -51,11 +51,22 @@ def use_style() -> None:
     )
 
 
-def figure(columns: int = 1, height: float = 2.2, width_ratios: Sequence[float] | None = None) -> tuple[Figure, Any]:
-    """Make a figure as wide as the text with one row of axes: `(figure, ax)`, or `(figure, axes)` for several."""
+def figure(
+    columns: int = 1,
+    height: float = 2.2,
+    width_ratios: Sequence[float] | None = None,
+    rows: int = 1,
+    height_ratios: Sequence[float] | None = None,
+) -> tuple[Figure, Any]:
+    """Make a figure as wide as the text: `(figure, ax)`, or `(figure, axes)` for several columns or rows of axes."""
     return plt.subplots(
-        1, columns, figsize=(WIDTH, height), width_ratios=width_ratios, layout="constrained"
-    )  # fmt: skip
+        rows,
+        columns,
+        figsize=(WIDTH, height),
+        width_ratios=width_ratios,
+        height_ratios=height_ratios,
+        layout="constrained",
+    )
 
 
 def show_images(ax: Axes, images: Tensor | np.ndarray, columns: int | None = None) -> Axes:

@@ -1,10 +1,12 @@
 """The site, built afresh and served on localhost, and a browser that remembers whatever goes wrong in its pages."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
+from fcntl import LOCK_EX, LOCK_SH, LOCK_UN, flock
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,15 +32,72 @@ def tree():
 TREE_BEFORE = tree()
 
 
-@pytest.fixture
-def tree_before():
-    """What git saw before the first test."""
-    return TREE_BEFORE
+def cost(notebook):
+    """Seconds that `make execute` took."""
+    return json.loads(notebook.read_text())["metadata"].get("cost", {"seconds": 0})["seconds"]
 
 
 def pytest_collection_modifyitems(items):
-    """Put the test that looks back on the whole run, notebooks included, at its end."""
-    items.sort(key=lambda item: item.name == "test_the_run_left_the_tree_as_it_was")
+    """Notebooks first, the dearest at the head, then short files: two workers come to their end together."""
+    costs = {path: cost(path) for path in (ROOT / "notebooks").glob("*.ipynb")}
+    alone = {item.path for item in items if item.get_closest_marker("alone")}  # no notebook beside these
+    items.sort(key=lambda item: (-costs.get(item.path, 0), item.path in alone))
+
+
+class Machine:
+    """What workers share while they test, and a test that measures speed has to itself."""
+
+    def __init__(self):
+        self.gate, self.machine = (os.open(path, os.O_RDONLY) for path in (__file__, Path(__file__).parent))
+
+    def take(self, how):
+        flock(self.gate, LOCK_EX)  # while one waits for the machine, nobody else gets past
+        flock(self.machine, how)
+        flock(self.gate, LOCK_UN)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self):
+        self.take(LOCK_SH)
+        try:
+            return (yield)
+        finally:
+            flock(self.machine, LOCK_UN)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item):
+        if not item.get_closest_marker("alone"):
+            return (yield)
+        flock(self.machine, LOCK_UN)  # or two that wait would wait for each other
+        self.take(LOCK_EX)
+        try:
+            return (yield)
+        finally:
+            flock(self.machine, LOCK_SH)
+
+
+def pytest_configure(config):
+    """One process needs no lock."""
+    if hasattr(config, "workerinput"):
+        config.pluginmanager.register(Machine())
+
+
+def change(config):
+    """What git sees after a run that left it other than it was; only a run of everything is asked."""
+    some = config.args_source is pytest.Config.ArgsSource.ARGS  # beside these, their author may well be editing
+    return "" if some or tree() == TREE_BEFORE else "\n".join(tree())
+
+
+def pytest_sessionfinish(session):
+    """Fail a run that changed the tree, whether in a test or in a notebook, and in whichever worker."""
+    if not hasattr(session.config, "workerinput") and change(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Say why it failed."""
+    if found := change(config):
+        terminalreporter.section("the run changed the tree", red=True)
+        terminalreporter.write_line(found)
 
 
 @pytest.fixture(scope="module")
@@ -53,15 +112,20 @@ def one_thread():
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory):
-    """Folder of the site, built as `make book` builds it."""
+def site(request, tmp_path_factory):
+    """Folder of the site, built as `make book` builds it, once for all workers."""
     if not (ROOT / "book/_static/vendor/installed").exists():
         subprocess.run(["make", "book/_static/vendor/installed"], cwd=ROOT, check=True)
-    folder = tmp_path_factory.mktemp("book")
-    program = Path(sys.executable).with_name("jupyter-book")
-    options = ["--path-output", folder, "--all", "-W", "-n", "--keep-going", "--quiet"]
-    built = subprocess.run([program, "build", ".", *options], cwd=ROOT, capture_output=True, text=True)
-    assert built.returncode == 0, built.stdout + built.stderr
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if hasattr(request.config, "workerinput") else own) / "book"
+    with folder.with_suffix(".lock").open("w") as lock:
+        flock(lock, LOCK_EX)
+        if not (folder / "built").exists():
+            program = Path(sys.executable).with_name("jupyter-book")
+            options = ["--path-output", folder, "--all", "-W", "-n", "--keep-going", "--quiet"]
+            built = subprocess.run([program, "build", ".", *options], cwd=ROOT, capture_output=True, text=True)
+            assert built.returncode == 0, built.stdout + built.stderr
+            (folder / "built").touch()
     return folder / "_build/html"
 
 

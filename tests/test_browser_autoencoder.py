@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import watched
-from test_browser import FOCUSABLE, assert_fits, assert_readable, look, pixels
+from test_browser import assert_fits, pixels
 from test_browser_vae import COLOURED
 from test_widgets_autoencoder import (
     IMAGES,
@@ -21,7 +21,7 @@ from test_widgets_autoencoder import (
     make_sliders,
     prepared,
 )
-from widget_page import COLUMN, PHONE, opened, served
+from widget_page import COLUMN, PHONE, assert_missing_is_told, opened, served
 
 from gen_utils import widgets
 from gen_utils.drawing import prepare
@@ -94,6 +94,7 @@ def press_towards(slider, position, steps):
         slider.press("ArrowRight" if position < steps / 2 else "ArrowLeft")
 
 
+@pytest.mark.alone
 def test_it_lives_in_the_browser_and_a_change_is_quick(live):
     assert live.locator(".gu-live").get_attribute("data-backend") == "browser"
     canvas = live.locator("canvas[data-ms]").element_handle()
@@ -302,15 +303,6 @@ def test_the_sliders_tell_the_unit_and_mark_what_is_unused(browser, origin, made
 # ---- For every reader ------------------------------------------------------------------------------------------
 
 
-def test_a_phone_never_scrolls_sideways_and_targets_fit_a_finger(live):
-    for width in (390, PHONE["width"]):
-        assert_fits(live, width)
-    sizes = live.locator("button, input, .gu-ink").evaluate_all(
-        "all => all.map(e => e.getBoundingClientRect()).map(({ width, height }) => Math.min(width, height))"
-    )
-    assert min(sizes) >= 44
-
-
 def test_six_sizes_stand_in_one_row_or_in_two_with_their_methods_beside_them(reconstructions):
     for width, rows, least in [(COLUMN["width"], 1, 90), (PHONE["width"], 2, 80)]:
         reconstructions.set_viewport_size({"width": width, "height": 700})
@@ -345,39 +337,5 @@ def test_nothing_moves_when_a_value_changes(live):
             np.testing.assert_allclose(live.locator("canvas, button, input").evaluate_all(places), before, atol=0.5)
 
 
-def test_it_is_readable_in_light_and_dark(live):
-    assert_readable(live)
-    drawn = "() => document.querySelector('.gu-code')?.toDataURL()"
-    light = live.evaluate(drawn)
-    live.evaluate("document.documentElement.dataset.theme = 'dark'")
-    assert_readable(live)
-    if light:
-        live.wait_for_function(f"(light) => ({drawn})() !== light", arg=light)
-
-
-def test_the_keyboard_reaches_every_control_and_the_reader_is_told_of_all(live):
-    controls = live.locator(FOCUSABLE)
-    names = controls.evaluate_all("all => all.map(e => e.ariaLabel ?? e.textContent)")
-    assert len(set(names)) == len(names) > 3
-    kinds = set()
-    for i, name in enumerate(names):
-        kind = controls.nth(i).evaluate("e => e.tagName + e.type + e.className")
-        controls.nth(i).scroll_into_view_if_needed()
-        before = None if kind in kinds else look(controls.nth(i))
-        live.keyboard.press("Tab")
-        assert live.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent") == name
-        assert before is None or look(controls.nth(i)) != before, f"nothing shows that {name} has the focus"
-        kinds.add(kind)
-    described = live.locator("canvas").evaluate_all("all => all.map(c => [c.getAttribute('role'), c.ariaLabel])")
-    assert all(role in ("img", "application") and label for role, label in described)
-    assert len({label for _, label in described}) == len(described)
-
-
 def test_a_graph_that_is_missing_is_told_and_nothing_is_drawn(browser, origin):
-    troubles = []
-    with watched(browser, origin, viewport=COLUMN, troubles=troubles) as page:
-        page.route("**/00_autoencoder_32.onnx*", lambda route: route.fulfill(status=404))
-        page.goto("/reconstructions.html")
-        page.get_by_text("could not start").wait_for()
-        assert page.locator("canvas, .gu-live").count() == 0
-    assert not any("uncaught" in trouble for trouble in troubles)
+    assert_missing_is_told(browser, origin, "reconstructions", "00_autoencoder_32")

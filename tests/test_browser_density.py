@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import watched
-from test_browser import FOCUSABLE, assert_fits, assert_readable, look
 from test_widgets_density import HELD_OUT, LIMIT, MAKE, TRAIN, B, binary, completed, exported, flow_states, scores
-from widget_page import COLUMN, PHONE, opened, served
+from widget_page import COLUMN, opened, served
 
 from gen_utils.drawing import prepare
 from gen_utils.plots import COLOURS
@@ -52,6 +51,7 @@ def completion(browser, origin):
     yield from opened(browser, origin, "completion")
 
 
+@pytest.mark.alone
 def test_it_lives_in_the_browser_and_answers_within_a_frame(live):
     assert live.locator(".gu-live").get_attribute("data-backend") == "browser"
     canvas = live.locator("canvas[data-ms]").first.element_handle()
@@ -337,6 +337,7 @@ def check_completion(page, made, x, rows, seed):
     return float(done.get_attribute("data-ms"))
 
 
+@pytest.mark.alone
 def test_completions_are_made_s_bit_for_bit_and_soon_there(completion, made):
     first = binary(made.images[0])
     times = [check_completion(completion, made, first, 14, 0)]
@@ -399,39 +400,3 @@ def test_a_change_in_the_midst_of_a_completion_ends_it(completion, made):
 
 
 # ---- For every reader -------------------------------------------------------------------------------------------
-
-
-def test_a_phone_never_scrolls_sideways_and_targets_fit_a_finger(live):
-    for width in (390, PHONE["width"]):
-        assert_fits(live, width)
-    sizes = live.locator("button, input, .gu-line, .gu-ink").evaluate_all(
-        "all => all.map(e => e.getBoundingClientRect()).map(({ width, height }) => Math.min(width, height))"
-    )
-    assert min(sizes) >= 44
-
-
-def test_it_is_readable_in_light_and_dark(live):
-    assert_readable(live)
-    drawn = "() => document.querySelector('.gu-line, .gu-map')?.toDataURL()"
-    light = live.evaluate(drawn)
-    live.evaluate("document.documentElement.dataset.theme = 'dark'")
-    assert_readable(live)
-    if light:
-        live.wait_for_function(f"(light) => ({drawn})() !== light", arg=light)
-
-
-def test_the_keyboard_reaches_every_control_and_the_reader_is_told_of_all(live):
-    controls = live.locator(FOCUSABLE)
-    names = controls.evaluate_all("all => all.map(e => e.ariaLabel ?? e.textContent)")
-    assert len(set(names)) == len(names) > 1
-    kinds = set()
-    for i, name in enumerate(names):
-        kind = controls.nth(i).evaluate("e => e.tagName + e.type + e.className + e.ariaPressed")
-        seen = controls.nth(i).locator("..") if "gu-ink" in kind else controls.nth(i)  # the paper shows its focus
-        before = None if kind in kinds else look(seen)
-        live.keyboard.press("Tab")
-        assert live.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent") == name
-        assert before is None or look(seen) != before, f"nothing shows that {name} has the focus"
-        kinds.add(kind)
-    described = live.locator("canvas").evaluate_all("all => all.map(c => [c.getAttribute('role'), c.ariaLabel])")
-    assert all(role in ("img", "application") and label for role, label in described)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import watched
-from test_browser import FOCUSABLE, assert_fits, assert_readable, look, pixels
+from test_browser import assert_fits, pixels
 from test_browser_autoencoder import drawn as ink
 from test_browser_autoencoder import press_towards, stroke
 from test_widgets_diffusion import (
@@ -23,7 +23,7 @@ from test_widgets_diffusion import (
     prepared,
     step_graph,
 )
-from widget_page import COLUMN, PHONE, opened, served
+from widget_page import COLUMN, PHONE, assert_missing_is_told, opened, served
 
 from gen_utils.diffusion import ImageDiffusion
 from gen_utils.export import round_to_half
@@ -202,6 +202,7 @@ def test_the_picture_grows_while_it_is_computed_and_a_change_stops_it(large):
     assert [[each["label"], each["seed"]] for each in told()] == [[1, 1]]
 
 
+@pytest.mark.alone
 def test_twenty_steps_of_the_u_net_take_half_a_second(large):
     canvas = large.locator("canvas[data-shown]")
     times = []
@@ -213,6 +214,7 @@ def test_twenty_steps_of_the_u_net_take_half_a_second(large):
     assert min(times) < 500
 
 
+@pytest.mark.alone
 def test_looking_back_answers_within_a_frame(sampler):
     canvas, slider = (
         sampler.locator("canvas[data-shown]"),
@@ -324,6 +326,7 @@ def test_a_drawing_by_mouse_and_by_finger_is_noised_and_denoised(drawing, made, 
     check_drawing_of(page, made, more)
 
 
+@pytest.mark.alone
 def test_noise_follows_the_slider_within_a_frame(drawing):
     noisy = drawing.locator("canvas[data-ms]").element_handle()
     noisy.evaluate("""c => {
@@ -339,15 +342,6 @@ def test_noise_follows_the_slider_within_a_frame(drawing):
 
 
 # ---- For every reader ------------------------------------------------------------------------------------------
-
-
-def test_a_phone_never_scrolls_sideways_and_targets_fit_a_finger(live):
-    for width in (390, PHONE["width"]):
-        assert_fits(live, width)
-    sizes = live.locator("button, input, .gu-ink").evaluate_all(
-        "all => all.map(e => e.getBoundingClientRect()).map(({ width, height }) => Math.min(width, height))"
-    )
-    assert min(sizes) >= 44
 
 
 def test_nothing_moves_when_a_value_changes(live):
@@ -367,35 +361,6 @@ def test_nothing_moves_when_a_value_changes(live):
                 live.wait_for_timeout(60)
 
 
-def test_it_is_readable_in_light_and_dark(live):
-    assert_readable(live)
-    live.evaluate("document.documentElement.dataset.theme = 'dark'")
-    assert_readable(live)
-
-
-def test_the_keyboard_reaches_every_control_and_the_reader_is_told_of_all(live):
-    controls = live.locator(FOCUSABLE)
-    names = controls.evaluate_all("all => all.map(e => e.ariaLabel ?? e.textContent)")
-    assert len(set(names)) == len(names) > 10
-    kinds = set()
-    for i, name in enumerate(names):
-        kind = controls.nth(i).evaluate("e => e.tagName + e.type + e.className")
-        controls.nth(i).scroll_into_view_if_needed()
-        before = None if kind in kinds else look(controls.nth(i))
-        live.keyboard.press("Tab")
-        assert live.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent") == name
-        assert before is None or look(controls.nth(i)) != before, f"nothing shows that {name} has the focus"
-        kinds.add(kind)
-    described = live.locator("canvas").evaluate_all("all => all.map(c => [c.getAttribute('role'), c.ariaLabel])")
-    assert all(role in ("img", "application") and label for role, label in described)
-    assert len({label for _, label in described}) == len(described)
-
-
 def test_a_graph_that_is_missing_is_told_and_nothing_is_drawn(browser, origin):
-    for name in ("sampler", "drawing"):
-        with watched(browser, origin, viewport=COLUMN, troubles=(troubles := [])) as page:
-            page.route("**/00_step_*.onnx*", lambda route: route.fulfill(status=404))
-            page.goto(f"/{name}.html")
-            page.get_by_text("could not start").wait_for()
-            assert page.locator("canvas, .gu-live").count() == 0
-        assert not any("uncaught" in trouble for trouble in troubles)
+    assert_missing_is_told(browser, origin, "sampler", "00_step_*")
+    assert_missing_is_told(browser, origin, "drawing", "00_step_*")

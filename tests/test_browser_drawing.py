@@ -392,6 +392,7 @@ def check(page, models, x):
     assert np.argmax(heights) == p.argmax()
 
 
+@pytest.mark.alone
 def test_the_widget_shows_what_pytorch_computes(live, models, images):
     assert live.locator(".gu-live").get_attribute("data-backend") == "browser"
     check(live, models, images.test[:1])

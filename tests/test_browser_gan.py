@@ -7,9 +7,8 @@ from statistics import median
 import numpy as np
 import pytest
 from conftest import watched
-from test_browser import FOCUSABLE, assert_fits, assert_readable, look
 from test_widgets_gan import PLAYED, exported, replay
-from widget_page import COLUMN, PHONE, opened, served
+from widget_page import COLUMN, assert_missing_is_told, opened, served
 
 from gen_utils import widgets
 
@@ -98,6 +97,7 @@ def test_the_ring_s_eight_modes_are_found_within_a_minute(page, seed):
     assert found["trouble"] == ""
 
 
+@pytest.mark.alone
 def test_it_takes_two_hundred_steps_a_second_and_the_page_answers(page):
     press(page, "Start")
     page.wait_for_timeout(500)
@@ -255,15 +255,6 @@ def test_training_that_diverges_says_so_and_keeps_the_last_good_weights(page):
 # ---- For every reader ------------------------------------------------------------------------------------------
 
 
-def test_a_phone_never_scrolls_sideways_and_targets_fit_a_finger(page):
-    for width in (390, PHONE["width"]):
-        assert_fits(page, width)
-    sizes = page.locator("button, input").evaluate_all(
-        "all => all.map(e => e.getBoundingClientRect()).map(({ width, height }) => Math.min(width, height))"
-    )
-    assert min(sizes) >= 44
-
-
 def test_nothing_jumps_while_it_trains(page):
     places = """() => [...document.querySelectorAll(".gu-widget, canvas, button, input")]
         .map((e) => JSON.stringify(e.getBoundingClientRect()))"""
@@ -276,38 +267,5 @@ def test_nothing_jumps_while_it_trains(page):
     assert page.evaluate(places) == before
 
 
-def test_it_is_readable_in_light_and_dark(page):
-    assert_readable(page)
-    drawn = "() => [...document.querySelectorAll('canvas')].at(-1).toDataURL()"
-    light = page.evaluate(drawn)
-    page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    assert_readable(page)
-    page.wait_for_function(f"(light) => ({drawn})() !== light", arg=light)
-
-
-def test_the_keyboard_reaches_every_control_and_the_reader_is_told_of_all(page):
-    controls = page.locator(FOCUSABLE)
-    names = controls.evaluate_all("all => all.map(e => e.ariaLabel ?? e.textContent)")
-    assert len(set(names)) == len(names) > 1
-    kinds = set()
-    for i, name in enumerate(names):
-        kind = controls.nth(i).evaluate("e => e.tagName + e.type + e.className")
-        before = None if kind in kinds else look(controls.nth(i))
-        page.keyboard.press("Tab")
-        assert page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent") == name
-        assert before is None or look(controls.nth(i)) != before, f"nothing shows that {name} has the focus"
-        kinds.add(kind)
-    described = page.locator("canvas").evaluate_all("all => all.map(c => [c.getAttribute('role'), c.ariaLabel])")
-    assert all(role == "img" and label for role, label in described)
-    groups = page.get_by_role("group").evaluate_all("all => all.map(e => e.ariaLabel)")
-    assert groups == ["density", "loss"]
-
-
 def test_a_graph_that_is_missing_is_told_and_nothing_is_drawn(browser, origin):
-    troubles = []
-    with watched(browser, origin, viewport=COLUMN, troubles=troubles) as page:
-        page.route("**/00_generator_minimax.onnx*", lambda route: route.fulfill(status=404))
-        page.goto("/gan.html")
-        page.get_by_text("could not start").wait_for()
-        assert page.locator("canvas, .gu-live").count() == 0
-    assert not any("uncaught" in trouble for trouble in troubles)
+    assert_missing_is_told(browser, origin, "gan", "00_generator_minimax")

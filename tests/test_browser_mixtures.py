@@ -5,10 +5,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import watched
-from test_browser import FOCUSABLE, assert_fits, assert_readable, look
 from test_widgets_mixtures import LIMIT, POINTS, exported, make_em, make_monte_carlo, start
-from widget_page import COLUMN, PHONE, opened, served
+from widget_page import assert_missing_is_told, opened, served
 
 from gen_utils import widgets
 from gen_utils.mixtures import em_steps
@@ -258,6 +256,7 @@ def check_estimates(page, made, found, K, n, seed):  # noqa: N803
     assert page.locator(".gu-hint").inner_text() == f"Exact (dashed), K = {K}: log p(x) = {exact} nats."
 
 
+@pytest.mark.alone
 def test_a_hundred_thousand_draws_take_little_time_and_the_slider_stays_free(monte_carlo):
     draws = monte_carlo.get_by_role("slider").first
     draws.press("End")
@@ -280,45 +279,5 @@ def test_a_hundred_thousand_draws_take_little_time_and_the_slider_stays_free(mon
 # ---- For every reader ------------------------------------------------------------------------------------------
 
 
-def test_a_phone_never_scrolls_sideways_and_targets_fit_a_finger(live):
-    for width in (390, PHONE["width"]):
-        assert_fits(live, width)
-    sizes = live.locator("button, input").evaluate_all(
-        "all => all.map(e => e.getBoundingClientRect()).map(({ width, height }) => Math.min(width, height))"
-    )
-    assert min(sizes) >= 44
-
-
-def test_it_is_readable_in_light_and_dark(live):
-    assert_readable(live)
-    drawn = "() => [...document.querySelectorAll('canvas')].at(-1).toDataURL()"
-    light = live.evaluate(drawn)
-    live.evaluate("document.documentElement.dataset.theme = 'dark'")
-    assert_readable(live)
-    live.wait_for_function(f"(light) => ({drawn})() !== light", arg=light)
-
-
-def test_the_keyboard_reaches_every_control_and_the_reader_is_told_of_all(live):
-    controls = live.locator(FOCUSABLE)
-    names = controls.evaluate_all("all => all.map(e => e.ariaLabel ?? e.textContent)")
-    assert len(set(names)) == len(names) > 1
-    kinds = set()
-    for i, name in enumerate(names):
-        kind = controls.nth(i).evaluate("e => e.tagName + e.type + e.className")
-        before = None if kind in kinds else look(controls.nth(i))
-        live.keyboard.press("Tab")
-        assert live.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent") == name
-        assert before is None or look(controls.nth(i)) != before, f"nothing shows that {name} has the focus"
-        kinds.add(kind)
-    described = live.locator("canvas").evaluate_all("all => all.map(c => [c.getAttribute('role'), c.ariaLabel])")
-    assert all(role in ("img", "application") and label for role, label in described)
-
-
-def test_a_graph_that_is_missing_is_told_and_nothing_is_drawn(browser, origin, made):
-    troubles = []
-    with watched(browser, origin, viewport=COLUMN, troubles=troubles) as page:
-        page.route("**/00_em_2.onnx*", lambda route: route.fulfill(status=404))
-        page.goto("/em.html")
-        page.get_by_text("could not start").wait_for()
-        assert page.locator("canvas, .gu-live").count() == 0
-    assert not any("uncaught" in trouble for trouble in troubles)
+def test_a_graph_that_is_missing_is_told_and_nothing_is_drawn(browser, origin):
+    assert_missing_is_told(browser, origin, "em", "00_em_2")

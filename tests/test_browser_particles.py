@@ -5,9 +5,8 @@ import json
 import numpy as np
 import pytest
 from conftest import watched
-from test_browser import FOCUSABLE, assert_fits, assert_readable, look
 from test_widgets_particles import RUNS, exported, make, replay
-from widget_page import COLUMN, PHONE, opened, served
+from widget_page import COLUMN, PHONE, assert_missing_is_told, opened, served
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SCORES = ("exact", "learned")
@@ -70,6 +69,7 @@ def test_a_run_in_the_page_is_ddim_in_pytorch(page, made, steps, eta, seed):
     assert cells == [f"{100 * share:.1f} %" for plane in planes for share in plane["shares"]]
 
 
+@pytest.mark.alone
 def test_it_plays_thirty_frames_a_second_and_the_page_answers(page):
     for steps in (20, 100):
         press(page, str(steps))
@@ -215,15 +215,6 @@ def test_another_number_of_steps_or_noise_keeps_the_part_of_the_way(page):
 # ---- For every reader ------------------------------------------------------------------------------------------
 
 
-def test_a_phone_never_scrolls_sideways_and_targets_fit_a_finger(page):
-    for width in (390, PHONE["width"]):
-        assert_fits(page, width)
-        sizes = page.locator("button, input").evaluate_all(
-            "all => all.map(e => e.getBoundingClientRect()).map(({ width, height }) => Math.min(width, height))"
-        )
-        assert min(sizes) >= 44
-
-
 @pytest.mark.parametrize("view", [COLUMN, PHONE])
 def test_nothing_jumps(page, view):
     page.set_viewport_size(view)
@@ -242,30 +233,7 @@ def test_nothing_jumps(page, view):
     assert page.evaluate(places) == before
 
 
-def test_it_is_readable_in_light_and_dark(page):
-    assert_readable(page)
-    drawn = "() => document.querySelector('canvas').toDataURL()"
-    light = page.evaluate(drawn)
-    page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    assert_readable(page)
-    page.wait_for_function(f"(light) => ({drawn})() !== light", arg=light)
-
-
-def test_the_keyboard_reaches_every_control_and_the_reader_is_told_of_all(page):
-    controls = page.locator(FOCUSABLE)
-    names = controls.evaluate_all("all => all.map(e => e.ariaLabel ?? e.textContent)")
-    assert len(set(names)) == len(names) > 1
-    kinds = set()
-    for i, name in enumerate(names):
-        kind = controls.nth(i).evaluate("e => e.tagName + e.type + e.className")
-        before = None if kind in kinds else look(controls.nth(i))
-        page.keyboard.press("Tab")
-        assert page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent") == name
-        assert before is None or look(controls.nth(i)) != before, f"nothing shows that {name} has the focus"
-        kinds.add(kind)
-    described = page.locator("canvas").evaluate_all("all => all.map(c => [c.getAttribute('role'), c.ariaLabel])")
-    assert all(role == "img" and label for role, label in described)
-    assert len({label for _, label in described}) == 2
+def test_buttons_are_pressed_by_keys(page):
     page.get_by_role("button", name="One step").press("Enter")
     shown(page, position=1)
     page.get_by_role("button", name="100").press(" ")
@@ -273,10 +241,4 @@ def test_the_keyboard_reaches_every_control_and_the_reader_is_told_of_all(page):
 
 
 def test_a_graph_that_is_missing_is_told_and_nothing_is_drawn(browser, origin):
-    troubles = []
-    with watched(browser, origin, viewport=COLUMN, troubles=troubles) as page:
-        page.route("**/00_particles_learned.onnx*", lambda route: route.fulfill(status=404))
-        page.goto("/particles.html")
-        page.get_by_text("could not start").wait_for()
-        assert page.locator("canvas, .gu-live").count() == 0
-    assert not any("uncaught" in trouble for trouble in troubles)
+    assert_missing_is_told(browser, origin, "particles", "00_particles_learned")

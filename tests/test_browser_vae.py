@@ -5,8 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from conftest import watched
-from test_browser import FOCUSABLE, assert_fits, assert_readable, look, pixels, read
+from test_browser import pixels, read
 from test_widgets_vae import (
     BETAS,
     CLASSES,
@@ -18,7 +17,7 @@ from test_widgets_vae import (
     make_conditional,
     make_plane,
 )
-from widget_page import COLUMN, PHONE, opened, served
+from widget_page import COLUMN, PHONE, assert_missing_is_told, opened, served
 
 from gen_utils import widgets
 from gen_utils.plots import COLOURS
@@ -56,6 +55,7 @@ def plane(browser, origin):
     yield from opened(browser, origin, "plane")
 
 
+@pytest.mark.alone
 def test_it_lives_in_the_browser_and_answers_within_a_frame(live):
     assert live.locator(".gu-live").get_attribute("data-backend") == "browser"
     canvas = live.locator("canvas[data-ms]").element_handle()
@@ -250,15 +250,6 @@ def test_the_chart_rings_the_chosen_model_and_dashes_its_elbo(plane, made):
 # ---- For every reader ------------------------------------------------------------------------------------------
 
 
-def test_a_phone_never_scrolls_sideways_and_targets_fit_a_finger(live):
-    for width in (390, PHONE["width"]):
-        assert_fits(live, width)
-    sizes = live.locator("button, input").evaluate_all(
-        "all => all.map(e => e.getBoundingClientRect()).map(({ width, height }) => Math.min(width, height))"
-    )
-    assert min(sizes) >= 44
-
-
 def test_ten_pictures_stand_in_one_row_or_in_two(conditional):
     for width, rows in [(COLUMN["width"], 1), (PHONE["width"], 2)]:
         conditional.set_viewport_size({"width": width, "height": 700})
@@ -266,39 +257,5 @@ def test_ten_pictures_stand_in_one_row_or_in_two(conditional):
         assert [tops.count(top) for top in sorted(set(tops))] == [10 // rows] * rows
 
 
-def test_it_is_readable_in_light_and_dark(live):
-    assert_readable(live)
-    drawn = "() => document.querySelector('.gu-chart')?.toDataURL()"
-    light = live.evaluate(drawn)
-    live.evaluate("document.documentElement.dataset.theme = 'dark'")
-    assert_readable(live)
-    if light:
-        live.wait_for_function(f"(light) => ({drawn})() !== light", arg=light)
-    background = live.locator(".gu-choice, .gu-button").first.evaluate("e => getComputedStyle(e).backgroundColor")
-    assert background == "rgba(0, 0, 0, 0)"  # not the browser's own light button
-
-
-def test_the_keyboard_reaches_every_control_and_the_reader_is_told_of_all(live):
-    controls = live.locator(FOCUSABLE)
-    names = controls.evaluate_all("all => all.map(e => e.ariaLabel ?? e.textContent)")
-    assert len(set(names)) == len(names) > 1
-    kinds = set()
-    for i, name in enumerate(names):
-        kind = controls.nth(i).evaluate("e => e.tagName + e.type + e.className")
-        before = None if kind in kinds else look(controls.nth(i))
-        live.keyboard.press("Tab")
-        assert live.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent") == name
-        assert before is None or look(controls.nth(i)) != before, f"nothing shows that {name} has the focus"
-        kinds.add(kind)
-    described = live.locator("canvas").evaluate_all("all => all.map(c => [c.getAttribute('role'), c.ariaLabel])")
-    assert all(role == "img" and label for role, label in described)
-
-
-def test_a_graph_that_is_missing_is_told_and_nothing_is_drawn(browser, origin, made):
-    troubles = []
-    with watched(browser, origin, viewport=COLUMN, troubles=troubles) as page:
-        page.route("**/00_beta_2.onnx*", lambda route: route.fulfill(status=404))
-        page.goto("/plane.html")
-        page.get_by_text("could not start").wait_for()
-        assert page.locator("canvas, .gu-live").count() == 0
-    assert not any("uncaught" in trouble for trouble in troubles)
+def test_a_graph_that_is_missing_is_told_and_nothing_is_drawn(browser, origin):
+    assert_missing_is_told(browser, origin, "plane", "00_beta_2")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import watched
-from test_browser import FOCUSABLE, assert_fits, assert_readable, look, pixels
+from test_browser import assert_fits, pixels
 from test_widgets_walk import (
     DIGITS,
     EXAMPLES,
@@ -23,7 +23,7 @@ from test_widgets_walk import (
     make_walk,
     walked,
 )
-from widget_page import COLUMN, PHONE, opened, served
+from widget_page import COLUMN, PHONE, assert_missing_is_told, opened, served
 
 from gen_utils.drawing import prepare
 from gen_utils.plots import COLOURS
@@ -278,6 +278,7 @@ def test_each_kind_is_judged_as_it_is_and_its_button_steps_through_it(opinion, m
     check_opinion(opinion, made, "generated", EXAMPLES["generated"][1:])
 
 
+@pytest.mark.alone
 def test_a_drawing_is_prepared_and_compared_with_the_examples(opinion, made, draws):
     compared = opinion.locator(".gu-compare")
     before = compared.all_inner_texts()
@@ -345,6 +346,7 @@ def test_long_names_of_labels_have_room(garments, made):
 # ---- For every reader ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 def test_it_answers_within_a_frame(walk):
     large = walk.locator("canvas[data-ms]").element_handle()
     large.evaluate("""c => {
@@ -359,45 +361,6 @@ def test_it_answers_within_a_frame(walk):
     assert np.median(times) < 16
 
 
-def test_a_phone_never_scrolls_sideways_and_targets_fit_a_finger(live):
-    for width in (390, PHONE["width"]):
-        assert_fits(live, width)
-    sizes = live.locator("button, input").evaluate_all(
-        "all => all.map(e => e.getBoundingClientRect()).map(({ width, height }) => Math.min(width, height))"
-    )
-    assert min(sizes) >= 44
-
-
-def test_it_is_readable_in_light_and_dark(live):
-    assert_readable(live)
-    live.evaluate("document.documentElement.dataset.theme = 'dark'")
-    assert_readable(live)
-    background = live.locator(".gu-choice, .gu-button").first.evaluate("e => getComputedStyle(e).backgroundColor")
-    assert background == "rgba(0, 0, 0, 0)"  # not the browser's own light button
-
-
-def test_the_keyboard_reaches_every_control_and_the_reader_is_told_of_all(live):
-    controls = live.locator(FOCUSABLE)
-    names = controls.evaluate_all("all => all.map(e => e.ariaLabel ?? e.textContent)")
-    assert len(set(names)) == len(names) > 1
-    kinds = set()
-    for i, name in enumerate(names):
-        kind = controls.nth(i).evaluate("e => e.tagName + e.type + e.className")
-        before = None if kind in kinds else look(controls.nth(i))
-        live.keyboard.press("Tab")
-        assert live.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent") == name
-        assert before is None or look(controls.nth(i)) != before, f"nothing shows that {name} has the focus"
-        kinds.add(kind)
-    described = live.locator("canvas").evaluate_all("all => all.map(c => [c.getAttribute('role'), c.ariaLabel])")
-    assert all(role in ("img", "application") and label for role, label in described)
-    assert live.locator("[role=status]").count() >= 1
-
-
 def test_a_graph_that_is_missing_is_told_and_nothing_is_drawn(browser, origin):
-    for name, graph in [("walk", "00_walk_10"), ("opinion", "00_prepare")]:
-        with watched(browser, origin, viewport=COLUMN, troubles=(troubles := [])) as page:
-            page.route(f"**/{graph}.onnx*", lambda route: route.fulfill(status=404))
-            page.goto(f"/{name}.html")
-            page.get_by_text("could not start").wait_for()
-            assert page.locator("canvas, .gu-live").count() == 0
-        assert not any("uncaught" in trouble for trouble in troubles)
+    assert_missing_is_told(browser, origin, "walk", "00_walk_10")
+    assert_missing_is_told(browser, origin, "opinion", "00_prepare")

@@ -16,12 +16,14 @@ from prdc import compute_prdc
 from gen_utils import toys
 from gen_utils.metrics import (
     active_units,
+    bootstrap,
     expected_coverage,
     frechet_distance,
     grid_log_joint,
     grid_log_sum,
     importance_weighted_bound,
     mode_coverage,
+    neighbourhood_scores,
     precision_recall_density_coverage,
 )
 from gen_utils.vae import VAE
@@ -136,6 +138,27 @@ def test_the_four_shares_are_those_of_their_authors_package():
     assert 0.05 < min(found.values()) < max(found.values()) < 0.95
 
 
+def plane(n, seed):
+    return 1.3 * torch.randn(n, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("names", "samples_vary"), [(["precision", "density"], True), (["recall", "coverage"], False)]
+)
+def test_the_standard_errors_of_the_four_are_those_over_fresh_sets(names, samples_vary):
+    fixed, repeats = plane(200, 0) / 1.3, 300
+    varied = [plane(200, seed) for seed in range(1, repeats + 1)]
+    scores = [neighbourhood_scores(*((x, fixed) if samples_vary else (fixed, x)), k=3) for x in varied]
+    for name in names:
+        each = torch.stack([score[name] for score in scores])
+        error = each.std(1).square().mean().sqrt() / math.sqrt(200)
+        found = each.mean(1).std()
+        if name == "coverage":  # real examples also set the size of each other's balls
+            assert 1.1 < found / error < 1.6
+        else:
+            assert abs(error / found - 1) < 3 / math.sqrt(2 * repeats), name
+
+
 def test_identical_distributions_have_the_expected_coverage():
     N, M, k = 300, 500, 3
     # By counting: the k nearest of a real example are any k of the others, of which N − 1 are real.
@@ -157,6 +180,73 @@ def test_a_perfect_sampler_finds_every_mode_with_the_known_quality():
     one = mode_coverage(source.means[7:8] + torch.tensor([0.149, 0.0]), source.means, source.sigma)
     assert one[0].nonzero().item() == 7
     assert mode_coverage(source.means[7:8] + torch.tensor([0.151, 0.0]), source.means, source.sigma)[1] == 0
+
+
+def square_of_the_difference(a, b):
+    return (a.mean(0) - b.mean(0)).square().sum().item()
+
+
+def test_the_bootstrap_knows_the_standard_error_of_a_mean():
+    x = torch.randn(400, generator=torch.Generator().manual_seed(0)).double().exp()
+    values = bootstrap(lambda x: x.mean().item(), x, resamples=2000, generator=torch.Generator().manual_seed(1))
+    assert values.shape == (2000,)
+    exact = x.std(correction=0).item() / 20
+    assert abs(values.std() / exact - 1) < 3 / math.sqrt(2 * 2000) * 1.5  # its own kurtosis is not a Gaussian's
+    assert abs(values.mean() - x.mean()) < 3 * exact / math.sqrt(2000)
+
+
+@pytest.mark.parametrize(("shift", "factor"), [(1.0, 1.0), (0.0, math.sqrt(3))])
+def test_the_bootstrap_where_everything_is_a_formula(shift, factor):
+    F, N, M, repeats, resamples = 6, 200, 100, 60, 100
+    generator = torch.Generator().manual_seed(0)
+    part = 1 / N + 1 / M  # the variance of a difference of means
+    true, bias = F * shift**2, F * part
+    deviation = math.sqrt(4 * true * part + 2 * F * part**2)
+    estimates, means, deviations = [], [], []
+    for _ in range(repeats):
+        a, b = (torch.randn(n, F, generator=generator, dtype=torch.float64) for n in (N, M))
+        a = a + shift
+        values = bootstrap(square_of_the_difference, a, b, resamples=resamples, generator=generator)
+        estimates.append(square_of_the_difference(a, b))
+        means.append(values.mean())
+        deviations.append(values.var())
+    estimates, means = torch.tensor(estimates), torch.tensor(means)
+    assert abs(estimates.mean() - true - bias) < 3 * deviation / math.sqrt(repeats)
+    again = means - estimates  # the bias once more
+    assert abs(again.mean() - bias) < 3 * again.std() / math.sqrt(repeats) + 0.02 * bias
+    found = torch.tensor(deviations).mean().sqrt()
+    assert abs(found / (factor * deviation) - 1) < 0.15
+
+
+def test_the_bootstrap_of_a_frechet_distance_is_its_spread_over_fresh_sets():
+    mix = torch.randn(4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    generator = torch.Generator().manual_seed(1)
+
+    def draw(n):
+        return torch.randn(n, 4, generator=generator, dtype=torch.float64) @ mix
+
+    reference = draw(1000)
+
+    def distance(x):
+        return frechet_distance(x, reference)
+
+    fresh = torch.tensor([distance(1.5 * draw(500) + 1) for _ in range(200)])
+    variances = [bootstrap(distance, 1.5 * draw(500) + 1, resamples=40, generator=generator).var() for _ in range(20)]
+    # 200 fresh distances know their deviation to 5 %, twenty sets' variances theirs to about 6 %.
+    assert abs(torch.stack(variances).mean().sqrt() / fresh.std() - 1) < 3 * 0.08
+
+
+def test_the_bootstrap_is_seeded_and_wants_a_set():
+    x = torch.arange(10.0)
+    twice = [
+        bootstrap(lambda x: x.sum().item(), x, resamples=5, generator=torch.Generator().manual_seed(3)) for _ in "ab"
+    ]
+    assert torch.equal(*twice)
+    assert twice[0].std() > 0
+    with pytest.raises(ValueError, match="sets: expected at least one, got none"):
+        bootstrap(lambda: 0.0)
+    with pytest.raises(ValueError, match="resamples: expected a positive integer, got 0"):
+        bootstrap(lambda x: 0.0, x, resamples=0)
 
 
 @pytest.mark.parametrize("judge", [frechet_distance, precision_recall_density_coverage])

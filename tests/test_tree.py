@@ -1,7 +1,28 @@
-"""The last test of a run."""
+"""A run that leaves the tree other than it was fails, whichever worker changed it."""
 
-from conftest import tree
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
 
 
-def test_the_run_left_the_tree_as_it_was(tree_before):
-    assert tree() == tree_before
+@pytest.mark.parametrize(
+    ("written", "workers", "status"),
+    [("_build/new.txt", ["-n", "2"], 0), ("new.txt", ["-n", "2"], 1), ("old.txt", [], 1)],
+)
+def test_a_run_that_changes_the_tree_fails(tmp_path, written, workers, status):
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "_build").mkdir()
+    (tmp_path / "old.txt").write_text("old")
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    shutil.copy(ROOT / "tests/conftest.py", tmp_path / "tests")
+    (tmp_path / "tests/test_it.py").write_text(f"def test_it():\n    open({written!r}, 'w').write('new')")
+    for command in (["init", "-q"], ["add", "."]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    run = subprocess.run([sys.executable, "-m", "pytest", *workers], cwd=tmp_path, capture_output=True, text=True)
+    assert "1 passed" in run.stdout, run.stdout + run.stderr
+    assert run.returncode == status, run.stdout
+    assert ("the run changed the tree" in run.stdout) == (status == 1)
+    assert status == 0 or written in run.stdout

@@ -170,7 +170,7 @@ def test_the_plane_s_poster_shows_the_chosen_model(plane, made, index, seed):
     assert (low, high > max(RATES)) == (0, True)
     assert bottom < min(DISTORTIONS) < max(DISTORTIONS) < top
     *names, told = [text.get_text() for text in left.texts]
-    assert names == ["0.5", "1", "4"]
+    assert names == ["β = 0.5", "β = 1", "β = 4"]
     assert f"β = {BETAS[index]:g}\n" in told
     assert told.endswith(f" {RATES[index] + DISTORTIONS[index]:.1f}")
     plt.close(figure)

@@ -67,3 +67,13 @@ def opened(browser, origin, name):
         page.goto(f"/{name}.html")
         page.wait_for_selector(".gu-live")
         yield page
+
+
+def assert_missing_is_told(browser, origin, name, graph):
+    """Without one of its graphs a widget says so, and draws nothing."""
+    with watched(browser, origin, viewport=COLUMN, troubles=(troubles := [])) as page:
+        page.route(f"**/{graph}.onnx*", lambda route: route.fulfill(status=404))
+        page.goto(f"/{name}.html")
+        page.get_by_text("could not start").wait_for()
+        assert page.locator("canvas, .gu-live").count() == 0
+    assert not any("uncaught" in trouble for trouble in troubles)

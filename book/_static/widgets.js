@@ -1,5 +1,6 @@
-// Load what revives widgets (require.js and html-manager, a megabyte on the wire) only when a widget comes near:
-// until then its poster stands in for it, and a page that is only read costs nothing more.
+// Load what revives widgets (require.js and html-manager, a megabyte on the wire, and then 4 of onnxruntime-web) only
+// when a widget comes near and somebody is there who moves, scrolls or types: until then its poster stands in for it,
+// and a page that is only read, or only opened, costs nothing more.
 (() => {
   const here = new URL(document.currentScript.src);
   const vendor = (path) => new URL(`vendor/${path}`, here).href;
@@ -19,13 +20,19 @@
     await script("embed-amd.js");
   };
 
+  const somebody = new Promise((resolve) => {
+    for (const sign of ["pointermove", "pointerdown", "wheel", "scroll", "keydown"]) {
+      addEventListener(sign, resolve, { once: true, passive: true, capture: true });
+    }
+  });
+
   addEventListener("load", () => {
     const views = document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]');
     const observer = new IntersectionObserver(
       (entries) => {
         if (!entries.some((entry) => entry.isIntersecting)) return;
         observer.disconnect();
-        revive();
+        somebody.then(revive);
       },
       { rootMargin: "800px" },
     );

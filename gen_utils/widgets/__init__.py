@@ -19,6 +19,7 @@ from gen_utils.widgets.opinion import Opinion
 from gen_utils.widgets.particles import Particles
 from gen_utils.widgets.rate_distortion import RateDistortion
 from gen_utils.widgets.reconstructions import Reconstructions
+from gen_utils.widgets.turing_test import TuringTest
 
 __all__ = [
     "Completion",
@@ -41,4 +42,5 @@ __all__ = [
     "PosteriorPlane",
     "RateDistortion",
     "Reconstructions",
+    "TuringTest",
 ]

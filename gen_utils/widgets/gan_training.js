@@ -133,7 +133,7 @@ function buildGANTraining(model, graphs) {
     format: (exponent) => String(twoDigits(exponent)), oninput: (exponent) => set({ lr: twoDigits(exponent) }),
   });
   const dSteps = slider({
-    label: "Updates of the discriminator for each of the generator", symbol: "<i>D</i> steps", min: 1, max: 5, step: 1,
+    label: "Updates of the discriminator for each of the generator", symbol: "judge's steps", min: 1, max: 5, step: 1,
     value: initial.d_steps, format: String, oninput: (n) => set({ d_steps: n }),
   });
   const start = button("Start", () => (running ? pause() : train()));

@@ -127,7 +127,7 @@ def picture(
 
 
 class GANTraining(GraphWidget):
-    """A plane where the reader trains a GAN: density, loss, learning rate and D steps are the reader's to choose.
+    """A plane where the reader trains a GAN, and chooses density, loss, learning rate and judge's steps.
 
     Args:
         graphs: by name. `start`, of `gan.start`: `noise` `(P + Q,)` to `theta` `(P,)` and `phi` `(Q,)`. Those that

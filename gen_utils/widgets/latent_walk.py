@@ -53,10 +53,10 @@ class LatentWalk(GraphWidget):
         name = self.classes[self.label] if len(self.classes) == 1 else f"label {self.classes[self.label]}"
         figure, (left, right) = plots.figure(columns=2, height=1.35, width_ratios=[1, 4])
         plots.show_images(left, self.pictures(self.step)[self.label, None])
-        left.set_xlabel(f"{name},\n{self.step:.2f} of the way", fontsize=8)
+        left.set_xlabel(f"{name},\n{self.step:.2f} of the way", fontsize=9)
         plots.show_images(right, along)
         right.set_xticks([FIELD / 2 - 0.5, (STILLS - 0.5) * FIELD - 0.5], ["$z_0$", "$z_1$"])
-        right.tick_params(length=0)
+        right.tick_params(length=0, pad=10)  # below the mark
         place = FIELD * (0.5 + (STILLS - 1) * self.step) - 0.5
         right.plot(place, FIELD + 2, "^", color=COLOUR, ms=6, clip_on=False)
         right.set(ylim=(FIELD - 0.5, -0.5), xlim=(-0.5, STILLS * FIELD - 0.5))

@@ -82,7 +82,7 @@ class RateDistortion(GraphWidget):
         images = np.pad(np.concatenate(list(rows.values())), ((0, 0), (0, 0), (ABOVE, 0), (0, 0)))
         plots.show_images(right, images, columns=len(x))
         for row, name in enumerate(rows):
-            right.text(0, (FIELD + ABOVE) * row + ABOVE / 2, name, fontsize=7, va="center")
+            right.text(0, (FIELD + ABOVE) * row + ABOVE / 2, name, fontsize=8, va="center")
         return figure
 
     def _plane(self, ax: Axes) -> None:
@@ -92,10 +92,11 @@ class RateDistortion(GraphWidget):
         ax.set_xlim(left=0)
         ax.autoscale(False)
         ax.axline((rate, distortion), slope=-1, ls="--", lw=1, color=plots.COLOURS["truth"])
-        for beta, R, D in zip(self.betas, self.rates, self.distortions, strict=True):
-            ax.annotate(f"{beta:g}", (R, D), (7, 6), textcoords="offset points", fontsize=7)
+        for i, point in enumerate(zip(self.rates, self.distortions, strict=True)):
+            place = (7, 8 if i == self.index else 1)  # off the dashed line
+            ax.annotate(f"β = {self.betas[i]:g}", point, place, textcoords="offset points", fontsize=8)
         told = f"β = {self.betas[self.index]:g}\nR + D = {rate + distortion:.1f}"
-        ax.text(1, 1, told, transform=ax.transAxes, ha="right", va="top", fontsize=7)
+        ax.text(1, 1, told, transform=ax.transAxes, ha="right", va="top", fontsize=8)
         ax.set(xlabel="rate R / nats", ylabel="distortion D / nats")
 
 

@@ -1,0 +1,99 @@
+"""How the chapters train their models: one line each, for whoever trains them again, elsewhere or for longer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gen_utils import conv_gan, toys
+from gen_utils.autoencoder import Autoencoder, ConditionalAutoencoder, DenoisingAutoencoder, LinearAutoencoder
+from gen_utils.autoregressive import MADE
+from gen_utils.base import GenerativeModel
+from gen_utils.conv_gan import ConvGAN
+from gen_utils.data import binarize
+from gen_utils.diffusion import Diffusion, ImageDiffusion
+from gen_utils.flows import CouplingFlow
+from gen_utils.gan import GAN, R1
+from gen_utils.nets import Denoiser
+from gen_utils.unet import UNet
+from gen_utils.vae import VAE, ConditionalVAE, GaussianVAE
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a chapter's quick profile does to train one model, on the 60,000 images where it names no points.
+
+    Attributes:
+        model: makes the model, untrained; its weights come from PyTorch's global generator.
+        steps: updates, of a GAN rounds.
+        batch_size: examples an update, of all processes together.
+        lr: learning rate at its highest.
+        weights: name of the weights that ship with the package.
+        labels: whether the model is told the labels.
+        prepare: applied to each batch before the model sees it.
+        points: draws the training data of a model of the plane, `(N, 2)`.
+        schedule: what a GAN's learning rate is multiplied by, from the round and the number of rounds.
+        anneal: changes the model after an update, from its number and the number of updates.
+        average: how weights are averaged, as `AveragedModel` takes it, where an average is what is kept.
+    """
+
+    model: Callable[[], GenerativeModel]
+    steps: int
+    batch_size: int
+    lr: float
+    weights: str | None = None
+    labels: bool = False
+    prepare: Callable[[Tensor, torch.Generator], Tensor] | None = None
+    points: Callable[[], Tensor] | None = None
+    schedule: Callable[[int, int], float] | None = None
+    anneal: Callable[[Any, int, int], None] | None = None
+    average: Callable[[Any, Any, int | Tensor], None] | None = None
+
+
+def _moons() -> Tensor:
+    return toys.moons().sample(200_000, torch.Generator().manual_seed(2))
+
+
+def _ring() -> Tensor:
+    return toys.ring().sample(200_000, torch.Generator().manual_seed(2))
+
+
+def _eight() -> Tensor:
+    eight = toys.eight_gaussians()
+    return toys.Mixture(eight.means / 2, eight.sigma / 2).sample(50_000, torch.Generator().manual_seed(1))
+
+
+def _warm_up(model: VAE, number: int, steps: int) -> None:
+    # The rate's weight grows over the first third: units that fall silent early seldom speak again.
+    model.beta = min(1.0, number / (0.3 * steps))
+
+
+def _fall(number: int, steps: int) -> float:
+    return min(number / 50, (1 - number / steps) ** 3)
+
+
+# An epoch of the images is 234 updates of 256, or 937 of 64.
+RECIPES = {
+    # Chapter 1
+    "flow": Recipe(CouplingFlow, 1000, 512, 5e-3, "01_flow", points=_moons),
+    "made": Recipe(MADE, 1250, 256, 5e-3, "01_made", prepare=binarize),
+    # Chapter 3
+    "linear": Recipe(partial(LinearAutoencoder, 6), 703, 256, 1e-2),
+    "autoencoder": Recipe(Autoencoder, 2343, 64, 5e-3, "03_autoencoder"),
+    "conditional": Recipe(partial(ConditionalAutoencoder, 10, 2), 1406, 64, 5e-3, "03_conditional", labels=True),
+    "denoiser": Recipe(partial(DenoisingAutoencoder, 0.5), 1406, 64, 5e-3, "03_denoiser"),
+    # Chapter 4
+    "plane": Recipe(partial(VAE, 2), 937, 256, 1e-3, "04_plane", prepare=binarize),
+    "vae": Recipe(partial(VAE, 24, beta=0.0), 2812, 256, 4e-3, "04_vae", prepare=binarize, anneal=_warm_up),
+    "cvae": Recipe(partial(ConditionalVAE, 10, 10, (256, 256)), 703, 256, 4e-3, "04_cvae", True, binarize),
+    "gaussian": Recipe(partial(GaussianVAE, 16, (256, 256)), 703, 256, 2e-3),
+    # Chapter 5
+    "gan_plane": Recipe(partial(GAN, game=R1), 2500, 128, 5e-4, points=_ring),
+    "gan": Recipe(ConvGAN, 4000, 64, 6e-3, "05_gan", labels=True, schedule=_fall, average=conv_gan.average),
+    # Chapter 6
+    "diffusion_plane": Recipe(lambda: Diffusion(Denoiser()), 2000, 512, 5e-3, "06_plane", points=_eight),
+    "unet": Recipe(lambda: ImageDiffusion(UNet()), 6000, 64, 5e-3, "06_unet", labels=True, average=conv_gan.average),
+}
