@@ -23,6 +23,7 @@ import onnx
 import onnxruntime
 import torch
 from onnx import TensorProto, numpy_helper
+from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from torch import Tensor, nn
 
 from gen_utils.data import verify
@@ -122,6 +123,7 @@ def export(
             verbose=False,
         )
     assert program is not None  # only the legacy exporter returns nothing
+    ClearMetadataAndDocStringPass()(program.model)  # what it says of the exporter's disk and of line numbers
     model = _store_in_half(program.model_proto)
     random = {node.op_type for node in model.graph.node if node.op_type.startswith(NOISE)}
     if random:

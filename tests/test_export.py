@@ -72,6 +72,10 @@ def test_the_same_function_gives_the_same_file(vae, encoder):
     assert again.sha256 == encoder.sha256
 
 
+def test_a_graph_does_not_tell_where_it_was_made(encoder):
+    assert b".py" not in encoder.path.read_bytes()
+
+
 def test_a_rounded_model_is_stored_in_half_and_stays_exact(layer):
     rounded = nn.Linear(64, 400).requires_grad_(False)
     rounded.load_state_dict(layer.state_dict())

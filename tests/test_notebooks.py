@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import hashlib
 import importlib.util
 import re
 import tomllib
@@ -102,6 +103,25 @@ def test_set_up_comes_first_and_parameters_second(notebook):
     assert names >= {"SEED", "DATASET"}
     # What the full profile changes must be a parameter, or papermill would set a name that nobody reads.
     assert set(notebook.metadata.profiles.full) <= names
+
+
+def graphs(value):
+    """Name and digest of every graph in a widget's state."""
+    if isinstance(value, dict):
+        if value.keys() >= {"file", "sha256"}:
+            yield value["file"], value["sha256"]
+        value = list(value.values())
+    if isinstance(value, list):
+        for part in value:
+            yield from graphs(part)
+
+
+def test_stored_widgets_ask_for_the_graphs_that_are_there(notebook):
+    """Chapters share graphs; one that is executed alone may publish a file with which the others' no longer agree."""
+    asked = dict(graphs(notebook.metadata.widgets))
+    models = ROOT / "book/_static/models"
+    assert asked == {file: hashlib.sha256((models / file).read_bytes()).hexdigest() for file in asked}
+    assert asked
 
 
 def test_a_chapter_begins_with_its_title_and_a_question(notebook):
