@@ -21,7 +21,7 @@ serve: book ## show the site on localhost
 
 # Two workers, a thread each, take a file at a time.
 test: export OMP_NUM_THREADS ?= 1
-test: .venv/installed book/_static/vendor/installed ## run every test and every notebook
+test: .venv/installed node_modules/installed ## run every test and every notebook
 	pytest --nbval -n 2 --dist loadfile --no-loadscope-reorder
 
 execute: .venv/installed ## train everything again and publish notebooks, weights and graphs together
@@ -64,8 +64,13 @@ clean: ## remove everything that these commands made
 	touch $@
 
 book/_static/vendor/installed: .venv/installed package.json package-lock.json tools/vendor.py
-	npm ci --ignore-scripts --no-audit --no-fund
+	npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 	python tools/vendor.py
+	touch $@
+
+# The tests' own tools, axe and Lighthouse, beside the browser libraries.
+node_modules/installed: book/_static/vendor/installed
+	npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
 
 # The peers' own environment: what they bring along must not reach .venv.

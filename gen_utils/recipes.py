@@ -95,5 +95,5 @@ RECIPES = {
     "gan": Recipe(ConvGAN, 4000, 64, 6e-3, "05_gan", labels=True, schedule=_fall, average=conv_gan.average),
     # Chapter 6
     "diffusion_plane": Recipe(lambda: Diffusion(Denoiser()), 2000, 512, 5e-3, "06_plane", points=_eight),
-    "unet": Recipe(lambda: ImageDiffusion(UNet()), 6000, 64, 5e-3, "06_unet", labels=True, average=conv_gan.average),
+    "unet": Recipe(lambda: ImageDiffusion(UNet()), 5000, 64, 5e-3, "06_unet", labels=True, average=conv_gan.average),
 }

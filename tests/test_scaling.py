@@ -297,7 +297,9 @@ def test_a_file_is_the_old_one_until_the_new_one_is_whole(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write(path, half)
     assert path.read_bytes() == b"old"
-    write(path, lambda file: file.write(b"new"))
+    with path.open("rb") as earlier:
+        write(path, lambda file: file.write(b"new"))
+        assert earlier.read() == b"old"  # not one byte of it was overwritten
     assert path.read_bytes() == b"new"
 
 
