@@ -24,7 +24,7 @@ def add_cost(app: Sphinx, doctree: nodes.document) -> None:
         return
     cost = json.loads(source.read_text()).get("metadata", {}).get("cost")
     if cost:
-        text = f"Everything on this page trains from scratch in {minutes(cost)} minutes on {cost['machine']}."
+        text = f"Everything on this page is computed in {minutes(cost)} minutes on {cost['machine']}."
         title = next(iter(doctree.findall(nodes.title)))
         title.parent.insert(title.parent.index(title) + 1, nodes.paragraph(text, text, classes=["cost"]))
 
