@@ -184,6 +184,7 @@ def test_only_the_last_of_many_changes_is_drawn(sampler, made):
     assert [each["label"] for each in told()] == [6]
 
 
+@pytest.mark.alone  # the change has to come before the run's end
 def test_the_picture_grows_while_it_is_computed_and_a_change_stops_it(large):
     canvas = large.locator("canvas[data-shown]")
     told = watch(canvas, "shown")

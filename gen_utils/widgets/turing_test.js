@@ -19,6 +19,7 @@ const withGraphs = (model, names) => ({
 
 function buildTuringTest(model, opened) {
   const [sources, chances, colours] = ["sources", "chances", "colours"].map((name) => model.get(name));
+  const names = Object.keys(sources).sort(); // as in a stored notebook, which sorts the keys of mappings
   const settings = ["sought", "other", "pixels", "seed"];
   let round; // what is shown: {sides: [{name, caption, images}, …], sought, other, kind, told}
   let open = false; // to a guess
@@ -103,7 +104,7 @@ function buildTuringTest(model, opened) {
   };
   // Who is asked for makes no difference to how hard it is.
   const pairName = ({ sought, other, kind }) =>
-    `${Object.keys(sources).filter((name) => name === sought || name === other).join(" or ")}, ${KINDS[kind].name}`;
+    `${names.filter((name) => name === sought || name === other).join(" or ")}, ${KINDS[kind].name}`;
   const chance = (right, asked) => {
     const p = chances[asked]?.[right];
     return p === undefined ? "…" : p < 0.001 ? "below 0.001" : p.toPrecision(2);
@@ -116,7 +117,7 @@ function buildTuringTest(model, opened) {
   };
   const renew = (values) => set({ ...values, seed: model.get("seed") + 1 }); // else the sides would stay where they are
   const choice = (trait, twin, label) => {
-    const options = Object.keys(sources).map((name) => h("option", { value: name }, name));
+    const options = names.map((name) => h("option", { value: name }, name));
     const element = h("select", { class: "gu-select", "aria-label": label }, ...options);
     // Who chooses what the other one has exchanges the two.
     element.addEventListener("change", () =>
@@ -161,7 +162,7 @@ function buildTuringTest(model, opened) {
     [left, right].forEach(({ side, guess }) => (guess.textContent = `${side} is ${now.sought}`));
   };
   const showScores = () => {
-    const scores = Object.entries(model.get("scores"));
+    const scores = Object.entries(model.get("scores")).sort();
     rows.replaceChildren(...scores.map(([name, [right, asked]]) =>
       h("tr", {}, h("th", { scope: "row" }, name), ...[`${right} of ${asked}`, chance(right, asked)].map((value) => h("td", {}, value))),
     ));
