@@ -19,7 +19,8 @@ const withGraphs = (model, names) => ({
 
 function buildTuringTest(model, opened) {
   const [sources, chances, colours] = ["sources", "chances", "colours"].map((name) => model.get(name));
-  const names = Object.keys(sources).sort(); // as in a stored notebook, which sorts the keys of mappings
+  // A stored notebook sorts the keys of mappings, so their order says nothing: the real one first, then by name.
+  const names = ["real", ...Object.keys(sources).filter((name) => name !== "real").sort()];
   const settings = ["sought", "other", "pixels", "seed"];
   let round; // what is shown: {sides: [{name, caption, images}, …], sought, other, kind, told}
   let open = false; // to a guess
