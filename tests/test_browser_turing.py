@@ -211,7 +211,8 @@ def test_sources_and_pixels_are_chosen_and_each_pair_has_its_score(page, made):
         score = told_score(right, asked)
         check_told(page, now, sides, "Right!" if won else "Wrong.", score)
         assert table(page) == [
-            [name, f"{right} of {asked}", told_chance(right, asked)] for name, (right, asked) in sorted(played.items())
+            [name, f"{right} of {asked}", told_chance(right, asked)]
+            for name, (right, asked) in sorted(played.items())
         ]
 
     sought, other = (source_select(page, which) for which in ("sought", "other"))
