@@ -9,7 +9,7 @@ BUDGET ?= 60
 export GOMP_SPINCOUNT ?= 2000
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: book serve test execute classifier widgets card lint benchmark requirements repository clean
+.PHONY: book serve test execute classifier widgets card lint benchmark scaling requirements repository clean
 .DELETE_ON_ERROR:
 
 book: .venv/installed book/_static/vendor/installed ## build the site from the committed notebooks
@@ -43,6 +43,9 @@ lint: .venv/installed ## style of code and notebooks, types of the package
 
 benchmark: _build/benchmark/installed ## each model beside its peers: make benchmark BUDGET=60, in seconds
 	_build/benchmark/bin/python -m benchmarks.run --budget $(BUDGET)
+
+scaling: .venv/installed ## one process beside two: measure it again, and write it into book/scaling.md
+	python -m benchmarks.scaling
 
 requirements: .venv/installed ## pin the newest versions that pyproject.toml admits
 	pip-compile --quiet --upgrade --extra book --extra test --strip-extras --no-annotate --no-header \

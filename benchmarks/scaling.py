@@ -1,6 +1,6 @@
 """How fast two processes train beside one, and how long gradients travel: the two tables of `book/scaling.md`.
 
-`python -m benchmarks.scaling` measures for about four minutes on a machine with nothing else to do, writes
+`make scaling` measures for about four minutes on a machine with nothing else to do, writes
 `benchmarks/scaling.json`, and puts its tables into the page. Each measurement is a `torchrun` of this file.
 """
 
