@@ -66,10 +66,18 @@ def test_its_weight(visited):
 
 # ---- For every reader --------------------------------------------------------------------------------------------
 
-# What axe-core objects to, once nothing moves any more and the theme has looked for what scrolls, and what it could
-# not tell about the colours of our widgets, but where there is no more than a dash.
+# What axe-core objects to, once nothing moves any more, and what it could not tell about the colours of our widgets,
+# but where there is no more than a dash. The theme looks for what scrolls 0.3 s after the last change: a window of
+# another width, or a number that a widget writes when its graph has run.
 AXE = """async () => {
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    await new Promise((resolve) => {
+        let calm;
+        const changed = () => { clearTimeout(calm); calm = setTimeout(resolve, 400); };
+        new MutationObserver(changed).observe(document.body, { subtree: true, childList: true });
+        addEventListener("resize", changed);
+        changed();
+        setTimeout(resolve, 10_000);
+    });
     await Promise.allSettled(document.getAnimations().map((animation) => animation.finished));
     const { violations, incomplete } = await axe.run();
     const unsure = incomplete.filter(({ id }) => id === "color-contrast").map(({ id, nodes }) =>
