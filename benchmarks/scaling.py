@@ -136,7 +136,8 @@ def travel(size: float, processes: int, rate: float) -> float:
 
 def milliseconds(seconds: float) -> str:
     """Write a duration with two digits."""
-    return f"{1000 * seconds:.2g} ms" if seconds < 0.1 else f"{1000 * seconds:.0f} ms"
+    number = f"{1000 * seconds:.2g}" if seconds < 0.1 else f"{1000 * seconds:.0f}"
+    return f"{number}\N{NO-BREAK SPACE}ms"
 
 
 def filled(page: str, report: dict) -> str:

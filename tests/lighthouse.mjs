@@ -6,7 +6,7 @@ const [chromePath, ...addresses] = process.argv.slice(2);
 const chromeFlags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"];
 const settings = {
   onlyCategories: ["accessibility", "best-practices", "seo"],
-  throttlingMethod: "provided", // nobody asks for times
+  throttlingMethod: "simulate", // nobody asks for times, and to throttle in earnest takes some
   disableFullPageScreenshot: true,
 };
 const chrome = await launch({ chromePath, chromeFlags });

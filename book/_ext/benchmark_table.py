@@ -52,7 +52,8 @@ def mixtures(rows: Rows) -> Layout:
     def cells(row: dict[str, Any] | None) -> list[str]:
         if row is None:
             return ["–", "–"]
-        return [f"{row['seconds']:.2f}", f"{row['megabytes_peak'] - row['megabytes_before']:,.0f}"]
+        added = row["megabytes_peak"] - row["megabytes_before"]  # none, where the data took more before
+        return [f"{row['seconds']:.2f}", f"{added:,.0f}" if added else "–"]
 
     return Layout(
         ["", "**ours**, seconds ↓", "memory, MB ↓", "scikit-learn, seconds ↓", "memory, MB ↓"],
@@ -230,7 +231,7 @@ def diffusion(rows: Rows) -> Layout:
 
 def diffusion_variance(rows: Rows) -> Layout:
     """Average each variance over the seeds."""
-    digits = {"bits_1000": 3, "bits_50": 3, "grey_10": 1, "grey_25": 1}
+    digits = {"bits_1000": 4, "bits_50": 4, "grey_10": 1, "grey_25": 1}
     found = {
         model: {key: [row[key] for row in rows if row["model"] == model] for key in digits}
         for model in distinct(rows, "model")
@@ -280,7 +281,7 @@ def together(a: dict[str, Any], b: dict[str, Any]) -> float:
 
 def spread(values: list[float]) -> str:
     """Write the mean with the lowest and the highest value."""
-    return f"{mean(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+    return f"{mean(values):.1f} ({min(values):.1f}–{max(values):.1f})"
 
 
 def listed(words: list[str]) -> str:

@@ -95,10 +95,10 @@ function sizeCard(k) {
   return { element, autoencoder, pca };
 }
 
-// All sizes side by side; on a phone three in a row, each row with the methods' names.
+// All sizes side by side; on a phone two in a row, each row with the methods' names.
 function sizeTable(cards) {
   const names = () => h("div", { class: "gu-size gu-methods", "aria-hidden": "true" }, "", h("span", {}, "autoencoder"), h("span", {}, "PCA"));
-  const nodes = cards.flatMap((card, i) => (i % 3 === 0 ? [names(), card.element] : [card.element]));
+  const nodes = cards.flatMap((card, i) => (i % 2 === 0 ? [names(), card.element] : [card.element]));
   const style = `--gu-count: ${cards.length}`;
   return h(
     "div", { class: "gu-wide gu-sizes-around" },

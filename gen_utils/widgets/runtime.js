@@ -254,8 +254,10 @@ function paintCodes(context, toPixels, { codes, labels, palette, limit }) {
   context.font = "600 10px sans-serif";
   context.textAlign = "center";
   context.textBaseline = "middle";
+  const text = context.fillStyle; // mixed in, or some colours are too light for letters this small, or too dark
+  const inks = palette.map((colour) => `color-mix(in srgb, ${colour} 70%, ${text})`);
   codes.forEach((code, i) => {
-    context.fillStyle = palette[labels[i]];
+    context.fillStyle = inks[labels[i]];
     context.fillText(labels[i], ...toPixels(code));
   });
   context.globalAlpha = 0.4;
