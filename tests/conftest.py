@@ -40,8 +40,9 @@ def cost(notebook):
 def pytest_collection_modifyitems(items):
     """Notebooks first, the dearest at the head, then short files: two workers come to their end together."""
     costs = {path: cost(path) for path in (ROOT / "notebooks").glob("*.ipynb")}
-    alone = {item.path for item in items if item.get_closest_marker("alone")}  # no notebook beside these
-    items.sort(key=lambda item: (-costs.get(item.path, 0), item.path in alone))
+    alone = {item.path for item in items if item.get_closest_marker("alone")}  # no notebook beside these,
+    long = {item.path for item in items if "node_modules" in getattr(item, "fixturenames", [])}  # nor Lighthouse
+    items.sort(key=lambda item: (-costs.get(item.path, 0), item.path not in long, item.path in alone))
 
 
 class Machine:
