@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
+MATH = r'<span class="math[^>]*>[^<]*</span>'
 REPAIRS = {
     # A name that isn't the text on it can't be called by voice. The text will do.
     r'<summary aria-label="Toggle hidden content">': "<summary>",
@@ -19,8 +20,8 @@ REPAIRS = {
     r'<th class="head"><p></p></th>': "<td></td>",
     # Deprecated: WAI-ARIA 1.3 wants items of a list here.
     r'role="doc-biblioentry"': 'role="listitem"',
-    # Browsers may begin a line with the comma behind a formula.
-    r'\(?<span class="math[^>]*>[^<]*</span>[.,;:!?)]+': r'<span class="unbroken">\g<0></span>',
+    # Browsers may begin a line with the comma behind a formula, or end it with the bracket before.
+    rf"\(?{MATH}[.,;:!?)]+|\({MATH}": r'<span class="unbroken">\g<0></span>',
 }
 
 
