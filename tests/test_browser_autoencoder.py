@@ -303,8 +303,8 @@ def test_the_sliders_tell_the_unit_and_mark_what_is_unused(browser, origin, made
 # ---- For every reader ------------------------------------------------------------------------------------------
 
 
-def test_six_sizes_stand_in_one_row_or_in_two_with_their_methods_beside_them(reconstructions):
-    for width, rows, least in [(COLUMN["width"], 1, 90), (PHONE["width"], 2, 80)]:
+def test_six_sizes_stand_in_one_row_or_in_three_with_their_methods_beside_them(reconstructions):
+    for width, rows, least in [(COLUMN["width"], 1, 90), (PHONE["width"], 3, 120)]:
         reconstructions.set_viewport_size({"width": width, "height": 700})
         cards = reconstructions.locator(".gu-size:not(.gu-methods)").all()
         tops = [card.bounding_box()["y"] for card in cards]

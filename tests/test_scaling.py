@@ -464,7 +464,8 @@ def test_a_ring_sends_each_part_round_twice():
     assert scaling.travel(1e6, 2, 1e6) == 1
     assert scaling.travel(1e6, 1, 1e6) == 0
     assert scaling.travel(1e6, 1000, 1e6) == pytest.approx(2, rel=2e-3)
-    assert [*map(scaling.milliseconds, (0.00012345, 0.0456, 0.456))] == ["0.12 ms", "46 ms", "456 ms"]
+    told = map(scaling.milliseconds, (0.00012345, 0.0456, 0.456))
+    assert [*told] == [f"{number}\N{NO-BREAK SPACE}ms" for number in ("0.12", "46", "456")]
 
 
 def test_two_processes_one_of_which_is_killed(run, tmp_path, monkeypatch):
