@@ -18,13 +18,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.clock import steps_per_second
 from benchmarks.gan import Judge
-from gen_utils.conv_gan import average
 from gen_utils.data import mnist
-from gen_utils.diffusion import ImageDiffusion
+from gen_utils.recipes import RECIPES
 from gen_utils.samplers import ddim
-from gen_utils.schedule import Schedule, beside, cosine, q_sample, velocity, x0_from_v
+from gen_utils.schedule import Schedule, alpha_bar_from, beside, cosine, q_sample, velocity, x0_from_v
 from gen_utils.train import Step, device, train_steps
-from gen_utils.unet import UNet
 
 PEERS = {"denoising_diffusion_pytorch": "denoising-diffusion-pytorch", "diffusers": "diffusers"}
 HEADER = (
@@ -34,10 +32,7 @@ HEADER = (
 STEPS = (10, 20)  # of the sampler
 ETA = 1.0  # its fresh noise: all of it, as in chapter 6
 AT_A_TIME = 100  # images that are drawn together
-# As in chapter 6.
-BATCH_SIZE = 64
-LR = 5e-3
-# The others'.
+RECIPE = RECIPES["unet"]
 PEERS_LR = 1e-3
 WARM_UP = 50  # updates in which it climbs
 
@@ -86,12 +81,13 @@ class Ours:
 
     def __init__(self, y: Tensor) -> None:
         self.labels = y
-        self.model = ImageDiffusion(UNet()).to(device())
-        self.averaged = AveragedModel(self.model, multi_avg_fn=average).eval()
+        self.model = RECIPE.model().to(device())
+        self.averaged = AveragedModel(self.model, multi_avg_fn=RECIPE.average).eval()
 
     def updates(self, x: Tensor, steps: int, seed: int = 0) -> Iterator[Step]:
         """Train for `steps` updates."""
-        for step in train_steps(self.model, x, self.labels, steps=steps, batch_size=BATCH_SIZE, lr=LR, seed=seed):
+        given = {"batch_size": RECIPE.batch_size, "lr": RECIPE.lr, "seed": seed}
+        for step in train_steps(self.model, x, self.labels, steps=steps, **given):
             self.averaged.update_parameters(self.model)
             yield step
 
@@ -101,7 +97,7 @@ class Ours:
         start = perf_counter()
         for _ in self.updates(x, steps):
             pass
-        return perf_counter() - start, steps * BATCH_SIZE
+        return perf_counter() - start, steps * RECIPE.batch_size
 
     def draw(self, n: int, steps: int, generator: torch.Generator) -> Tensor:
         """Draw n images, their labels from the training data."""
@@ -142,7 +138,7 @@ class Plain(nn.Module):
     def predict(self, x_t: Tensor, log_snr: Tensor) -> tuple[Tensor, float]:
         """Guess x_0, as samplers want it."""
         v = self.network(x_t, log_snr)
-        return x0_from_v(v, x_t, beside(log_snr.sigmoid(), x_t)).clamp(-1, 1), -1.0
+        return x0_from_v(v, x_t, beside(alpha_bar_from(log_snr), x_t)).clamp(-1, 1), -1.0
 
     def draw(self, n: int, steps: int, generator: torch.Generator) -> Tensor:
         """Draw n images."""
@@ -202,7 +198,7 @@ def normed(i: int, o: int) -> nn.Sequential:
 def train_peer(peer: nn.Module, x: Tensor, budget: float) -> tuple[nn.Module, float, int]:
     """Train for `budget` seconds; return it with averaged weights, the seconds it took and the images it saw."""
     optimizer = torch.optim.AdamW(peer.parameters(), lr=PEERS_LR, weight_decay=0.0, fused=True)
-    averaged = AveragedModel(peer, multi_avg_fn=average)
+    averaged = AveragedModel(peer, multi_avg_fn=RECIPE.average)
     start, steps = perf_counter(), 0
     while (share := (perf_counter() - start) / budget) < 1:
         steps += 1

@@ -15,14 +15,14 @@ from benchmarks.clock import steps_per_second
 from gen_utils import toys
 from gen_utils.base import GenerativeModel
 from gen_utils.flows import CouplingFlow
+from gen_utils.recipes import RECIPES
 from gen_utils.train import device, train_steps
 
 PEERS = {"zuko": "zuko"}  # names to import, and to install
 DENSITIES = {"checkerboard": toys.Checkerboard, "eight Gaussians": toys.eight_gaussians, "moons": toys.moons}
 HEADER = f"{'density':<18}{'model':<14}{'seconds':>9}{'steps/s':>9}{'parameters':>12}{'KL':>10} ± s.e. (nats)"
 POINTS = 200_000
-BATCH_SIZE = 512
-LR = 5e-3
+RECIPE = RECIPES["flow"]
 
 
 class Peer(GenerativeModel):
@@ -80,13 +80,13 @@ def line(row: dict) -> str:
 
 def train(builder: Callable[[], GenerativeModel], x: Tensor, budget: float) -> tuple[GenerativeModel, float, int]:
     """Train for about `budget` seconds on `x` and return the model, the seconds it took and its updates."""
-    trial = train_steps(builder().to(x.device), x, steps=1_000_000, batch_size=BATCH_SIZE)
+    trial = train_steps(builder().to(x.device), x, steps=1_000_000, batch_size=RECIPE.batch_size)
     steps = max(1, round(budget * steps_per_second(trial, budget / 10)))
     torch.manual_seed(0)
     model = builder().to(x.device)
     model.start_from(x)
     start = perf_counter()
-    for _ in train_steps(model, x, steps=steps, batch_size=BATCH_SIZE, lr=LR):
+    for _ in train_steps(model, x, steps=steps, batch_size=RECIPE.batch_size, lr=RECIPE.lr):
         pass
     return model, perf_counter() - start, steps
 

@@ -14,9 +14,9 @@ from torch.optim.swa_utils import AveragedModel
 
 from gen_utils import pretrained
 from gen_utils.classifier import LeNet
-from gen_utils.conv_gan import ConvGAN, average
 from gen_utils.data import binarize, mnist
 from gen_utils.metrics import frechet_distance
+from gen_utils.recipes import RECIPES
 from gen_utils.train import device, train_gan_steps
 
 PEERS: dict[str, str] = {}  # nothing to install: the recipe is written out below
@@ -25,9 +25,7 @@ HEADER = (
 )
 SEEDS = (0, 1, 2)
 SHARES = (0.25, 0.5, 0.75, 1.0)  # of the budget, after which the samples are judged
-# As in chapter 5.
-BATCH_SIZE = 64
-LR = 6e-3
+RECIPE = RECIPES["gan"]
 WARM_UP = 50  # steps in which the learning rate climbs
 
 
@@ -72,11 +70,11 @@ def line(row: dict) -> str:
 class Ours:
     """`ConvGAN` with its labels, a learning rate that falls as the cube of the time left, and averaged weights."""
 
-    batch_size = BATCH_SIZE
+    batch_size = RECIPE.batch_size
 
     def __init__(self) -> None:
-        self.gan = ConvGAN().to(device())
-        self.averaged = AveragedModel(self.gan, multi_avg_fn=average).eval()
+        self.gan = RECIPE.model().to(device())
+        self.averaged = AveragedModel(self.gan, multi_avg_fn=RECIPE.average).eval()
 
     def updates(self, x: Tensor, y: Tensor, share: Callable[[], float], seed: int) -> Iterator[None]:
         """Train without end; `share()` is that of the time that is over."""
@@ -86,8 +84,8 @@ class Ours:
             x,
             y,
             steps=10**9,
-            batch_size=BATCH_SIZE,
-            lr=LR,
+            batch_size=RECIPE.batch_size,
+            lr=RECIPE.lr,
             schedule=lambda number: min(number / WARM_UP, max(0.0, 1 - share()) ** 3),
             seed=seed,
         ):

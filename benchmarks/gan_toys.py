@@ -98,7 +98,7 @@ def measured(density: str, game: str, steps: int, seed: int) -> dict[str, float]
     mean = theta
     for step in train_gan_steps(model, x, steps=steps, batch_size=BATCH_SIZE, lr=lr, d_steps=d_steps, seed=seed):
         theta = parameters_to_vector(model.generator.parameters()).detach()
-        mean = gan.average(mean, theta, torch.tensor([float(step.number)]))
+        mean = gan.moving_average(mean, theta, torch.tensor([float(step.number)]))
     z = model.noise(SAMPLES, generator)
     with torch.no_grad():
         return counted(gan.call(model.generator, mean, z) / scale, data, "") | counted(

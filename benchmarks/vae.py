@@ -12,16 +12,13 @@ from benchmarks.clock import steps_per_second
 from gen_utils.data import binarize, mnist
 from gen_utils.likelihoods import bernoulli_log_prob, normal_log_prob
 from gen_utils.metrics import importance_weighted_bound
+from gen_utils.recipes import RECIPES
 from gen_utils.train import device, train_steps
 from gen_utils.vae import VAE
 
 PEERS = {"pythae": "pythae"}  # names to import, and to install
 HEADER = f"{'model':<18}{'seconds':>9}{'images/s':>10}{'parameters':>12}{'ELBO':>10}{'L_500':>10} ± s.e. (nats)"
-# As the headline model of chapter 4.
-LATENT_DIM = 24
-BATCH_SIZE = 256
-LR = 4e-3
-WARM_UP = 0.3  # share of the steps in which the weight of the rate climbs to 1
+RECIPE = RECIPES["vae"]
 K = 500
 
 
@@ -42,8 +39,8 @@ def rows(budget: float, images: int, peers: bool) -> list[dict]:
             from benchmarks import pythae_vae
         for name, lr in {"pythae": 1e-4, "pythae, lr 1e-3": 1e-3}.items():
             with contextlib.redirect_stderr(io.StringIO()):
-                model, own, seen = pythae_vae.train(train, LATENT_DIM, seconds, lr)
-            results.append({"model": name, **describe(model, own, seen), **judge(model, test)})
+                peer, own, seen = pythae_vae.train(train, model.latent_dim, seconds, lr)
+            results.append({"model": name, **describe(peer, own, seen), **judge(peer, test)})
     return sorted(results, key=lambda row: -row["bound"])
 
 
@@ -57,16 +54,16 @@ def line(row: dict) -> str:
 
 def train_ours(x: Tensor, budget: float) -> tuple[VAE, float, int]:
     """Train for about `budget` seconds on `x` and return the model, the seconds it took and the images it saw."""
-    trial = VAE(latent_dim=LATENT_DIM).to(x.device)
-    updates = train_steps(trial, x, steps=1_000_000, batch_size=BATCH_SIZE, prepare=binarize)
+    given = {"batch_size": RECIPE.batch_size, "lr": RECIPE.lr, "prepare": RECIPE.prepare}
+    updates = train_steps(RECIPE.model().to(x.device), x, steps=1_000_000, **given)
     steps = max(1, round(budget * steps_per_second(updates, budget / 10)))
     torch.manual_seed(0)
-    model = VAE(latent_dim=LATENT_DIM, beta=0.0).to(x.device)
+    model = RECIPE.model().to(x.device)
     start = perf_counter()
     model.start_from(x)
-    for update in train_steps(model, x, steps=steps, batch_size=BATCH_SIZE, lr=LR, prepare=binarize):
-        model.beta = min(1.0, update.number / (WARM_UP * steps))
-    return model, perf_counter() - start, steps * BATCH_SIZE
+    for update in train_steps(model, x, steps=steps, **given):
+        RECIPE.anneal(model, update.number, steps)
+    return model, perf_counter() - start, steps * RECIPE.batch_size
 
 
 def describe(model: nn.Module, seconds: float, seen: int) -> dict[str, float]:

@@ -38,7 +38,7 @@ class GenerativeModel(nn.Module):
         self.support = support
 
     def forward(self, x: Tensor, *args: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        """Call `loss`, so that a wrapper such as `DistributedDataParallel` sees every training call."""
+        """Call `loss`, so that hooks and wrappers, which watch a module's call, see every training step."""
         return self.loss(x, *args, generator=generator)
 
     def check_x(self, x: Tensor) -> Tensor:
@@ -55,23 +55,26 @@ class GenerativeModel(nn.Module):
 def batch(
     name: str,
     x: Tensor,
-    event_shape: Sequence[int],
+    event_shape: Sequence[int] | None = None,
     support: tuple[float, float] = (-math.inf, math.inf),
     dtype: torch.dtype | None = None,
 ) -> Tensor:
     """Return `x` if it is a batch `(B, *event_shape)`, B ≥ 1, of finite floats inside `support`.
+
+    Without an `event_shape`, examples of any shape will do.
 
     Raises:
         TypeError: not a tensor of floating-point numbers, or not of `dtype` where that is given.
         ValueError: wrong shape, empty, not finite, or out of range.
     """
     kind = "float" if dtype is None else str(dtype).removeprefix("torch.")
-    expected = f"{name}: expected a {kind} tensor of shape (B, {', '.join(map(str, event_shape))}) with B ≥ 1"
+    sizes = "…" if event_shape is None else ", ".join(map(str, event_shape))
+    expected = f"{name}: expected a {kind} tensor of shape (B, {sizes}) with B ≥ 1"
     if not isinstance(x, Tensor):
         raise TypeError(f"{expected}, got {type(x).__name__}")
     if not x.is_floating_point() or x.dtype != (dtype or x.dtype):
         raise TypeError(f"{expected}, got dtype {x.dtype}")
-    if x.ndim != 1 + len(event_shape) or tuple(x.shape[1:]) != tuple(event_shape) or len(x) == 0:
+    if x.ndim == 0 or len(x) == 0 or tuple(x.shape[1:]) != tuple(x.shape[1:] if event_shape is None else event_shape):
         raise ValueError(f"{expected}, got shape {tuple(x.shape)}")
     if torch.compiler.is_compiling():  # values are unknown while a graph is exported
         return x

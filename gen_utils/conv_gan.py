@@ -8,7 +8,7 @@ slope, R1, means what it says. The finest resolution, where a convolution costs 
 
 References: Radford, Metz and Chintala 2016, arXiv:1511.06434 (DCGAN); Mirza and Osindero 2014, arXiv:1411.1784
 (labels); Mescheder, Geiger and Nowozin 2018, arXiv:1801.04406 (R1, no momentum, averaged weights); Shi et al. 2016,
-arXiv:1609.05158 (blocks); Karras et al. 2024, arXiv:2312.02696, section 3.1 (an average over a share of the run).
+arXiv:1609.05158 (blocks).
 """
 
 import torch
@@ -21,7 +21,6 @@ from gen_utils.gan import GAN
 
 GAMMA = 1.0  # weight of R1
 SHARE = 8  # the slope is taken at one real example in so many: unbiased, at a fraction of the work
-MEMORY = 0.05  # share of the run so far that `average` remembers
 
 
 class ConvGAN(GAN):
@@ -29,8 +28,8 @@ class ConvGAN(GAN):
 
     Train it by `train_gan_steps(model, x, y, ...)` at a learning rate that is large at first, 6e-3, and
     falls as the cube of the time left: it learns fast, and at a rate that stays high it can lose everything again.
-    Sample from an average of its weights: `AveragedModel(model, multi_avg_fn=average)` of `torch.optim.swa_utils`,
-    updated after every step.
+    Sample from an average of its weights: `AveragedModel(model, multi_avg_fn=average)` of `torch.optim.swa_utils` and
+    `train`, updated after every step.
 
     Args:
         classes: number of labels.
@@ -125,13 +124,3 @@ class ConvDiscriminator(nn.Module):
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """Judge each image as one of its own label."""
         return self.logits(x).gather(1, y[:, None]).squeeze(1)
-
-
-@torch.no_grad()
-def average(averaged: list[Tensor], current: list[Tensor], number: int | Tensor) -> None:
-    """Move the averaged weights, in place, towards those after update `number`, counted from 0.
-
-    An exponential average whose memory is always the last twentieth of the updates so far: the bad first ones are
-    forgotten, and nothing depends on how long the run will be.
-    """
-    torch._foreach_lerp_(averaged, current, 1 / max(1.0, MEMORY * float(number)))

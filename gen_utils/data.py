@@ -93,7 +93,7 @@ def binarize(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         TypeError: not a tensor of floating-point numbers.
         ValueError: empty, or values outside [0, 1].
     """
-    batch("x", x, x.shape[1:], (0.0, 1.0))
+    batch("x", x, support=(0.0, 1.0))
     return torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device).lt_(x)
 
 

@@ -182,7 +182,7 @@ class KDE(GenerativeModel):
     """
 
     def __init__(self, x: Tensor, bandwidth: float) -> None:
-        super().__init__(batch("x", x, x.shape[1:] if isinstance(x, Tensor) else ()).shape[1:])
+        super().__init__(batch("x", x).shape[1:])
         if not 0 < bandwidth < math.inf:
             raise ValueError(f"bandwidth: expected a positive number, got {bandwidth}")
         self.data: Tensor
@@ -246,7 +246,7 @@ def choose_bandwidth(x: Tensor, bandwidths: Sequence[float], folds: int = 10) ->
     Raises:
         ValueError: folds outside 2…N, no bandwidth, or one that is not positive.
     """
-    if not 2 <= positive("folds", folds) <= len(batch("x", x, x.shape[1:])):
+    if not 2 <= positive("folds", folds) <= len(batch("x", x)):
         raise ValueError(f"folds: expected 2…{len(x)}, the number of examples, got {folds}")
     if len(bandwidths) == 0:
         raise ValueError("bandwidths: expected at least one, got none")

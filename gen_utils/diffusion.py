@@ -24,13 +24,12 @@ from torch.special import log_ndtr
 from gen_utils.base import GenerativeModel, labels, positive
 from gen_utils.likelihoods import kl_to_standard_normal, normal_log_prob
 from gen_utils.samplers import ddpm
-from gen_utils.schedule import Schedule, beside, cosine, q_sample, velocity, x0_from_v
+from gen_utils.schedule import Schedule, alpha_bar_from, beside, cosine, noise_like, q_sample, velocity, x0_from_v
 
 NO_LABEL = 0.1  # share of the training examples whose label is hidden, so that the network also learns p(x)
 HALF = 1 / 255  # half the width of one of 256 levels of grey between −1 and 1
-REACH = (
-    50.0  # standard deviations beyond which nothing is left of a Gaussian, and its logarithm is too large a number
-)
+# Standard deviations beyond which nothing is left of a Gaussian, and its logarithm is too large a number.
+REACH = 50.0
 
 
 class Diffusion(GenerativeModel):
@@ -44,7 +43,7 @@ class Diffusion(GenerativeModel):
             with twice as many numbers on axis 1 as x_t has: first v, then c.
         alpha_bar: the schedule, `(T + 1,)`; without, `cosine(1000)`.
         event_shape: shape of one example.
-        bound_weight: weight of the bound in the loss, and in nothing else: Nichol and Dhariwal's λ.
+        bound_weight: weight of the bound in the loss, and in nothing else. Nichol and Dhariwal's is 0.001.
 
     Raises:
         ValueError: a schedule that is none, a size that is not positive, or a negative weight.
@@ -66,21 +65,21 @@ class Diffusion(GenerativeModel):
     def predict(self, x_t: Tensor, log_snr: Tensor, *given: Tensor) -> tuple[Tensor, Tensor]:
         """Guess x_0 and say how wide the step back is: x̂_0 and c, of the shape of x_t, from x_t and `(B,)`."""
         v, c = self.network(x_t, log_snr, *given).chunk(2, 1)
-        alpha_bar_t = 1 / (1 + torch.exp(-log_snr))  # `sigmoid`, but that ends at 1e-8 in onnxruntime
-        return x0_from_v(v, x_t, beside(alpha_bar_t, x_t)), c
+        return x0_from_v(v, x_t, beside(alpha_bar_from(log_snr), x_t)), c
 
     def loss(self, x: Tensor, *given: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """Estimate L_simple + bound_weight · L_vlb at one random step for each example.
 
         `"loss"` is `"simple"`, ‖v − v̂‖², plus bound_weight times `"bound"`, T times one term of the bound: each
-        `(B,)`, the last in nats. To the bound v̂ is a constant: it trains c alone. Nichol and Dhariwal 2021, eq. 16.
+        `(B,)`, the last in nats. To the bound v̂ is a constant: it trains c, and what c is made from. Nichol and
+        Dhariwal 2021, eq. 16.
         """
         return self._loss(self._enter(x), *self._told(len(x), *given), generator=generator)
 
     def _loss(self, x0: Tensor, *given: Tensor, generator: torch.Generator | None) -> dict[str, Tensor]:
         t = self._random_steps(x0, generator)
         alpha_bar_t = beside(self.schedule.alpha_bar[t], x0)
-        eps = _noise(x0, generator)
+        eps = noise_like(x0, generator)
         x_t = q_sample(x0, eps, alpha_bar_t)
         v_hat, c = self.network(x_t, self.schedule.log_snr[t], *given).chunk(2, 1)
         simple = (velocity(x0, eps, alpha_bar_t) - v_hat).square().flatten(1).sum(1)
@@ -88,7 +87,7 @@ class Diffusion(GenerativeModel):
         return {"loss": simple + self.bound_weight * bound, "simple": simple, "bound": bound}
 
     def term(self, x0: Tensor, x0_hat: Tensor, c: Tensor, t: Tensor) -> Tensor:
-        """Compute term t of the bound from x_0, the guess of it, c and t, `(B,)`: `(B,)` in nats.
+        """Compute term t of the bound from x_0, the guess of it, c and t from 1 to T, `(B,)`: `(B,)` in nats.
 
         For t ≥ 2 the divergence of two Gaussians, ½ Σ [log σ²/β̃ + β̃/σ² − 1 + (μ̃ − μ_θ)²/σ²]; −log p(x_0|x_1) at 1.
         """
@@ -122,7 +121,7 @@ class Diffusion(GenerativeModel):
         x0, told = self._enter(x), self._told(len(x), *given)
         if t.shape != (len(x),) or t.is_floating_point() or t.amin() < 1 or t.amax() > self.schedule.T:
             raise ValueError(f"t: expected shape ({len(x)},) with steps 1…{self.schedule.T}, got {t}")
-        x_t = q_sample(x0, _noise(x0, generator), beside(self.schedule.alpha_bar[t], x0))
+        x_t = q_sample(x0, noise_like(x0, generator), beside(self.schedule.alpha_bar[t], x0))
         x0_hat, learned = self.predict(x_t, self.schedule.log_snr[t], *told)
         return self.term(x0, x0_hat, learned if c is None else torch.full_like(x0, c), t)
 
@@ -147,7 +146,7 @@ class Diffusion(GenerativeModel):
     def sample_path(self, n: int, *given: Tensor, generator: torch.Generator | None = None) -> Iterator[Tensor]:
         """Draw n examples by ancestral sampling and yield x_T, …, x_0, each `(n, *event_shape)`."""
         told = self._told(positive("n", n), *given)
-        x_T = _noise(self.schedule.alpha_bar.new_empty(n, *self.event_shape), generator)
+        x_T = noise_like(self.schedule.alpha_bar.new_empty(n, *self.event_shape), generator)
         yield from ddpm(lambda x_t, log_snr: self.predict(x_t, log_snr, *told), x_T, self.schedule, generator)
 
     def sample(self, n: int, *given: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -231,7 +230,12 @@ class ImageDiffusion(Diffusion):
 
         ε̂ = ε̂(x_t) + ω (ε̂(x_t, y) − ε̂(x_t)), and the same in v and x_0, since each is affine in each other. c is
         that of the label. Ho and Salimans 2022, eq. 6, whose weight is ω − 1.
+
+        Raises:
+            TypeError: labels that are no whole numbers.
+            ValueError: not one label for each x_t, or one that is none.
         """
+        labels("y", y, self.classes + 1, len(x_t))
         twice = torch.cat([x_t, x_t]), torch.cat([log_snr, log_snr]), torch.cat([torch.full_like(y, self.classes), y])
         x0_hat, c = super().predict(*twice)
         free, told = x0_hat.chunk(2)
@@ -245,8 +249,3 @@ class ImageDiffusion(Diffusion):
 
     def _told(self, n: int, y: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
         return (labels("y", y, self.classes + 1, n),)
-
-
-def _noise(x: Tensor, generator: torch.Generator | None) -> Tensor:
-    # Drawn in the default precision: the same numbers for a model in another.
-    return torch.randn(x.shape, generator=generator, device=x.device).to(x.dtype)

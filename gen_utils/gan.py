@@ -228,7 +228,7 @@ def generator_step(
     return *adam(theta, gradient, m, v, lr, t), value.view(1)
 
 
-def average(mean: Tensor, theta: Tensor, t: Tensor) -> Tensor:
+def moving_average(mean: Tensor, theta: Tensor, t: Tensor) -> Tensor:
     """Move the mean of the generator's weights, `(P,)`, towards those after update t = 1, 2, …, and return it.
 
     Late weights count more: the mean looks back over the last tenth of the updates, and never over more than about

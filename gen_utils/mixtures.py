@@ -257,7 +257,7 @@ def kmeans_plus_plus(x: Tensor, K: int, generator: torch.Generator | None = None
     Raises:
         ValueError: fewer different examples than K.
     """
-    x = batch("x", x, x.shape[1:]).flatten(1)
+    x = batch("x", x).flatten(1)
     chosen: list[int] = []
     nearest = x.new_ones(len(x))
     for _ in range(positive("K", K)):

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gen_utils import conv_gan, toys
+from gen_utils import toys
 from gen_utils.autoencoder import Autoencoder, ConditionalAutoencoder, DenoisingAutoencoder, LinearAutoencoder
 from gen_utils.autoregressive import MADE
 from gen_utils.base import GenerativeModel
@@ -18,6 +18,7 @@ from gen_utils.diffusion import Diffusion, ImageDiffusion
 from gen_utils.flows import CouplingFlow
 from gen_utils.gan import GAN, R1
 from gen_utils.nets import Denoiser
+from gen_utils.train import average
 from gen_utils.unet import UNet
 from gen_utils.vae import VAE, ConditionalVAE, GaussianVAE
 
@@ -88,12 +89,14 @@ RECIPES = {
     # Chapter 4
     "plane": Recipe(partial(VAE, 2), 937, 256, 1e-3, "04_plane", prepare=binarize),
     "vae": Recipe(partial(VAE, 24, beta=0.0), 2812, 256, 4e-3, "04_vae", prepare=binarize, anneal=_warm_up),
-    "cvae": Recipe(partial(ConditionalVAE, 10, 10, (256, 256)), 703, 256, 4e-3, "04_cvae", True, binarize),
+    "cvae": Recipe(
+        partial(ConditionalVAE, 10, 10, (256, 256)), 703, 256, 4e-3, "04_cvae", labels=True, prepare=binarize
+    ),
     "gaussian": Recipe(partial(GaussianVAE, 16, (256, 256)), 703, 256, 2e-3),
     # Chapter 5
     "gan_plane": Recipe(partial(GAN, game=R1), 2500, 128, 5e-4, points=_ring),
-    "gan": Recipe(ConvGAN, 4000, 64, 6e-3, "05_gan", labels=True, schedule=_fall, average=conv_gan.average),
+    "gan": Recipe(ConvGAN, 4000, 64, 6e-3, "05_gan", labels=True, schedule=_fall, average=average),
     # Chapter 6
     "diffusion_plane": Recipe(lambda: Diffusion(Denoiser()), 2000, 512, 5e-3, "06_plane", points=_eight),
-    "unet": Recipe(lambda: ImageDiffusion(UNet()), 5000, 64, 5e-3, "06_unet", labels=True, average=conv_gan.average),
+    "unet": Recipe(lambda: ImageDiffusion(UNet()), 5000, 64, 5e-3, "06_unet", labels=True, average=average),
 }

@@ -27,8 +27,10 @@ from gen_utils.base import batch, positive
 from gen_utils.likelihoods import normal_log_prob
 from gen_utils.schedule import (
     Schedule,
+    alpha_bar_from,
     beside,
     eps_from_x0,
+    noise_like,
     posterior_mean,
     q_sample,
     score_from_x0,
@@ -48,7 +50,7 @@ def from_score(score: Callable[[Tensor, Tensor], Tensor], c: float = -1.0) -> Pr
     """
 
     def predict(x_t: Tensor, log_snr: Tensor) -> tuple[Tensor, float]:
-        alpha_bar_t = beside(log_snr.sigmoid(), x_t)
+        alpha_bar_t = beside(alpha_bar_from(log_snr), x_t)
         return x0_from_score(score(x_t, alpha_bar_t), x_t, alpha_bar_t), c
 
     return predict
@@ -86,10 +88,10 @@ def ddpm(
 ) -> Iterator[Tensor]:
     """Yield x_T, …, x_0 of ancestral sampling, with the variances that `predict` asks for: each `(B, …)`."""
     a = schedule.alpha_bar
-    yield (x := batch("x_T", x_T, x_T.shape[1:]))
+    yield (x := batch("x_T", x_T))
     for t in range(schedule.T, 0, -1):
         x0_hat, c = predict(x, _log_snr(schedule, t, x))
-        yield (x := ddpm_step(x, x0_hat, schedule.log_variance(c, t), a[t], a[t - 1], _noise(x, generator)))
+        yield (x := ddpm_step(x, x0_hat, schedule.log_variance(c, t), a[t], a[t - 1], noise_like(x, generator)))
 
 
 @torch.no_grad()
@@ -104,10 +106,10 @@ def ddim(
     if not 0 <= eta <= 1:
         raise ValueError(f"eta: expected a number in [0, 1], got {eta}")
     a = schedule.alpha_bar
-    yield (x := batch("x_T", x_T, x_T.shape[1:]))
+    yield (x := batch("x_T", x_T))
     for t in range(schedule.T, 0, -1):
         x0_hat, _ = predict(x, _log_snr(schedule, t, x))
-        eps = _noise(x, generator) if eta else torch.zeros_like(x)
+        eps = noise_like(x, generator) if eta else torch.zeros_like(x)
         yield (x := ddim_step(x, x0_hat, a[t], a[t - 1], eta, eps))
 
 
@@ -119,7 +121,7 @@ def probability_flow(predict: Predict, x_T: Tensor, schedule: Schedule) -> Itera
     at ψ = 0 there is no noise to be told from data.
     """
     psi = _angles(schedule)
-    yield (x := batch("x_T", x_T, x_T.shape[1:]))
+    yield (x := batch("x_T", x_T))
     for t in range(schedule.T, 1, -1):
         step = psi[t - 1] - psi[t]
         v = _velocity(predict, x, schedule, t)
@@ -138,12 +140,12 @@ def reverse_sde(
     is log ᾱ_s/ᾱ_t; the last adds no noise.
     """
     a = schedule.alpha_bar
-    yield (x := batch("x_T", x_T, x_T.shape[1:]))
+    yield (x := batch("x_T", x_T))
     for t in range(schedule.T, 0, -1):
         score = score_from_x0(predict(x, _log_snr(schedule, t, x))[0], x, a[t])
         step = (a[t - 1] / a[t]).log()
         x = x + step * (0.5 * x + score)
-        yield (x := x + step.sqrt() * _noise(x, generator) if t > 1 else x)
+        yield (x := x + step.sqrt() * noise_like(x, generator) if t > 1 else x)
 
 
 @torch.no_grad()
@@ -155,7 +157,7 @@ def flow_matching(predict: Predict, x_T: Tensor, schedule: Schedule) -> Iterator
     """
     scale = _angles(schedule).cos() + _angles(schedule).sin()
     tau = _angles(schedule).sin() / scale
-    yield (x := batch("x_T", x_T, x_T.shape[1:]) / scale[-1])
+    yield (x := batch("x_T", x_T) / scale[-1])
     for t in range(schedule.T, 0, -1):
         x_t = scale[t] * x
         x0_hat, _ = predict(x_t, _log_snr(schedule, t, x))
@@ -189,19 +191,25 @@ def inpaint(
 
     Raises:
         TypeError: a mask that is not boolean.
-        ValueError: `known` of another shape than x_T, or repeats that are not positive.
+        ValueError: `known` of another shape than x_T, a mask that does not broadcast to it, or repeats that are not
+            positive.
     """
     if mask.dtype != torch.bool:
         raise TypeError(f"mask: expected a boolean tensor, got dtype {mask.dtype}")
-    a, known = schedule.alpha_bar, batch("known", known, x_T.shape[1:], dtype=x_T.dtype)
-    yield (x := batch("x_T", x_T, x_T.shape[1:]))
+    a, x, known = schedule.alpha_bar, batch("x_T", x_T), batch("known", known, x_T.shape[1:], dtype=x_T.dtype)
+    if len(known) != len(x):
+        raise ValueError(f"known: expected shape {tuple(x.shape)}, got shape {tuple(known.shape)}")
+    if mask.ndim > x.ndim or any(m not in (1, n) for m, n in zip(mask.shape[::-1], x.shape[::-1], strict=False)):
+        raise ValueError(f"mask: expected a shape that broadcasts to {tuple(x.shape)}, got {tuple(mask.shape)}")
+    positive("repeats", repeats)
+    yield x
     for t in range(schedule.T, 0, -1):
-        for repeat in range(positive("repeats", repeats)):
+        for repeat in range(repeats):
             if repeat:
-                x = q_sample(x, _noise(x, generator), a[t] / a[t - 1])  # back from s to t
+                x = q_sample(x, noise_like(x, generator), a[t] / a[t - 1])  # back from s to t
             x0_hat, c = predict(x, _log_snr(schedule, t, x))
-            x = ddpm_step(x, x0_hat, schedule.log_variance(c, t), a[t], a[t - 1], _noise(x, generator))
-            x = torch.where(mask, q_sample(known, _noise(x, generator), a[t - 1]), x)
+            x = ddpm_step(x, x0_hat, schedule.log_variance(c, t), a[t], a[t - 1], noise_like(x, generator))
+            x = torch.where(mask, q_sample(known, noise_like(x, generator), a[t - 1]), x)
         yield x
 
 
@@ -212,24 +220,20 @@ def ode_log_prob(predict: Predict, x0: Tensor, schedule: Schedule) -> Tensor:
     log p(x_0) = log N(x_T | 0, I) + ∫ div v dψ on the way from data to noise, by Heun's method. Autograd gives the
     divergence exactly, at one backward pass for each dimension. Song et al. 2021, eq. 39.
     """
-    x, psi = batch("x0", x0, x0.shape[1:]), _angles(schedule)
+    x, psi = batch("x0", x0), _angles(schedule)
     # The way starts where there is no noise: there ε̂ is 0, and so is v.
     v, divergence, integral = torch.zeros_like(x), x.new_zeros(len(x)), x.new_zeros(len(x))
     for t in range(1, schedule.T + 1):
         step = psi[t] - psi[t - 1]
         v_ahead, divergence_ahead = _divergence(predict, x + step * v, schedule, t)
         x, integral = x + step * (v + v_ahead) / 2, integral + step * (divergence + divergence_ahead) / 2
-        v, divergence = _divergence(predict, x, schedule, t)
+        if t < schedule.T:
+            v, divergence = _divergence(predict, x, schedule, t)
     return normal_log_prob(x.flatten(1)) + integral
 
 
 def _log_snr(schedule: Schedule, t: int, x: Tensor) -> Tensor:
     return schedule.log_snr[t].expand(len(x))
-
-
-def _noise(x: Tensor, generator: torch.Generator | None) -> Tensor:
-    # Drawn in the default precision: the same numbers for a model in another.
-    return torch.randn(x.shape, generator=generator, device=x.device).to(x.dtype)
 
 
 def _angles(schedule: Schedule) -> Tensor:

@@ -34,8 +34,9 @@ def linear(T: int = 1000) -> Tensor:  # noqa: N803
 class Schedule(nn.Module):
     """How much noise each step adds: buffers `(T + 1,)`, with entry t for step t and entry 0 for the data.
 
-    `alpha_bar` ᾱ_t, `beta` β_t, `beta_tilde` β̃_t, the variance of q(x_{t−1}|x_t, x_0), and `log_snr`
-    log(ᾱ_t / (1 − ᾱ_t)), which is infinite at 0. They are computed in double precision.
+    `alpha_bar` ᾱ_t, `beta` β_t, `beta_tilde` β̃_t, the variance of q(x_{t−1}|x_t, x_0), `log_beta_tilde`, where β̃_2
+    stands for β̃_1 = 0, and `log_snr` log(ᾱ_t / (1 − ᾱ_t)), which is infinite at 0. They are computed in double
+    precision.
 
     Args:
         alpha_bar: the signal that is left, `(T + 1,)`: 1, then falling, always above 0.
@@ -90,7 +91,7 @@ class Schedule(nn.Module):
         if positive("steps", steps) > self.T:
             raise ValueError(f"steps: expected at most the {self.T} of the schedule, got {steps}")
         i = torch.arange(steps + 1, dtype=torch.float64, device=self.alpha_bar.device)
-        return Schedule(self.alpha_bar[self.place(i, steps)])
+        return Schedule(self.alpha_bar[self.place(i, steps)]).to(self.alpha_bar.dtype)
 
     def place(self, i: Tensor, steps: Tensor | int) -> Tensor:
         """Find which step t = round(i T / steps) is number i of a few `steps`: whole numbers, of the shape of i."""
@@ -106,6 +107,16 @@ class Schedule(nn.Module):
         if isinstance(c, Tensor):
             log_beta, log_beta_tilde = beside(log_beta, c), beside(log_beta_tilde, c)
         return torch.lerp(log_beta_tilde, log_beta, (1 + c) / 2)
+
+
+def alpha_bar_from(log_snr: Tensor) -> Tensor:
+    """Compute ᾱ from log(ᾱ / (1 − ᾱ)): any shape to the same."""
+    return 1 / (1 + torch.exp(-log_snr))  # the sigmoid, whose like in onnxruntime is too large below 1e-8
+
+
+def noise_like(x: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Draw ε ~ N(0, I) of the shape of x, in the default precision: the same numbers for a model in another."""
+    return torch.randn(x.shape, generator=generator, device=x.device).to(x.dtype)
 
 
 # x_t and v are x_0 and ε, turned by the angle whose cosine is √ᾱ_t. In all that follows `alpha_bar_t` is a number or

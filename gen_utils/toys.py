@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gen_utils.base import GenerativeModel, positive
+from gen_utils.base import GenerativeModel, batch, positive
 from gen_utils.likelihoods import normal_log_prob
 
 
@@ -55,7 +55,8 @@ class Mixture(GenerativeModel):
         weights: proportional to the probability of each, `(K,)`; without, all are equal.
 
     Raises:
-        ValueError: a sigma that is not positive.
+        TypeError: means that are no tensor of floats.
+        ValueError: means that are no points, a sigma that is not positive, or not one weight for each mean.
     """
 
     means: Tensor
@@ -66,7 +67,9 @@ class Mixture(GenerativeModel):
         if not 0 < sigma < math.inf:
             raise ValueError(f"sigma: expected a positive number, got {sigma}")
         self.sigma = sigma
-        weights = torch.ones(len(means)) if weights is None else weights
+        weights = torch.ones(len(batch("means", means, (2,)))) if weights is None else weights
+        if weights.shape != (len(means),):
+            raise ValueError(f"weights: expected shape ({len(means)},), got shape {tuple(weights.shape)}")
         dtype = torch.get_default_dtype()
         self.register_buffer("means", means.to(dtype))
         self.register_buffer("log_weights", (weights / weights.sum()).log().to(dtype))
@@ -99,11 +102,14 @@ class Mixture(GenerativeModel):
         ᾱ may be a tensor, of one number or `(B, 1)`, so that the exact score stands where a network's can.
         """
         variance = alpha_bar_t * self.sigma**2 + (1 - alpha_bar_t)
-        shrunk = alpha_bar_t**0.5
-        # A component's share in x_t is softmax of log π − |x_t − m|²/2σ²; |x_t|² is common to all and falls out.
-        fit = shrunk * self.check_x(x_t) @ self.means.T - 0.5 * alpha_bar_t * self.means.square().sum(1)
-        share = (self.log_weights + fit / variance).softmax(1)
-        return (shrunk * share @ self.means - x_t) / variance
+        return (alpha_bar_t**0.5 * self.shares(x_t, alpha_bar_t) @ self.means - x_t) / variance
+
+    def shares(self, x_t: Tensor, alpha_bar_t: Tensor | float) -> Tensor:
+        """Compute the probability of each component, given x_t of `diffused(alpha_bar_t)`: `(B, 2)` to `(B, K)`."""
+        variance = alpha_bar_t * self.sigma**2 + (1 - alpha_bar_t)
+        # The softmax of log π − |x_t − √ᾱ m|²/2σ²; |x_t|² is common to all and falls out.
+        fit = alpha_bar_t**0.5 * self.check_x(x_t) @ self.means.T - 0.5 * alpha_bar_t * self.means.square().sum(1)
+        return (self.log_weights + fit / variance).softmax(1)
 
     def entropy(self) -> float:
         """Compute −E[log p(x)] in nats: a sum over a grid, half a sigma wide, that ends 8 sigma from all centres."""

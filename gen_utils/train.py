@@ -20,6 +20,8 @@ from gen_utils.scaling import Alone, Team
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+MEMORY = 0.05  # share of the run so far that `average` remembers
+
 
 @dataclass(frozen=True)
 class Step:
@@ -269,6 +271,16 @@ def _updates(
             yield Step(number, losses)
     finally:  # also where the caller stops early
         model.eval()
+
+
+@torch.no_grad()
+def average(averaged: list[Tensor], current: list[Tensor], number: int | Tensor) -> None:
+    """Move the averaged weights, in place, towards those after update `number`, counted from 0.
+
+    An exponential average whose memory is always the last twentieth of the updates so far: the bad first ones are
+    forgotten, and nothing depends on how long the run will be. Karras et al. 2024, arXiv:2312.02696, section 3.1.
+    """
+    torch._foreach_lerp_(averaged, current, 1 / max(1.0, MEMORY * float(number)))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from gen_utils.base import positive
 
 PLACES = 7  # of the coarse map, in each direction
 SLIM = 16  # channels of the coarse map that the fully connected layer reads and writes
+FLOOR = 1e-3  # added to the root mean square that a block divides by
 
 
 class UNet(nn.Module):
@@ -48,9 +49,9 @@ class UNet(nn.Module):
         self.whole = Whole(wide, positive("hidden", hidden), told)
         self.up = nn.Conv2d(wide, 4 * width, 1)  # (B, 4 width, 7, 7), then (B, width, 14, 14)
         self.joined = Block(2 * width, width, told)
-        self.leave = silent(nn.Conv2d(width, 4, 3, padding=1))  # (B, 4, 14, 14): each place's four pixels of v
-        self.spread = silent(nn.Conv2d(width, 4, 3, padding=1))  # and of c
-        self.spread_told = silent(nn.Linear(told, 4))
+        self.leave = zero_init(nn.Conv2d(width, 4, 3, padding=1))  # (B, 4, 14, 14): each place's four pixels of v
+        self.spread = zero_init(nn.Conv2d(width, 4, 3, padding=1))  # and of c
+        self.spread_told = zero_init(nn.Linear(told, 4))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as processors like it
 
     def forward(self, x_t: Tensor, log_snr: Tensor, y: Tensor) -> Tensor:
@@ -90,14 +91,14 @@ class Block(nn.Module):
     def __init__(self, i: int, o: int, told: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(i, o, 3, padding=1, bias=False)
-        self.film = silent(nn.Linear(told, 2 * o))
-        self.second = silent(nn.Conv2d(o, o, 3, padding=1))
+        self.film = zero_init(nn.Linear(told, 2 * o))
+        self.second = zero_init(nn.Conv2d(o, o, 3, padding=1))
         self.shortcut = nn.Conv2d(i, o, 1) if i != o else nn.Identity()
 
     def forward(self, x: Tensor, told: Tensor) -> Tensor:
         """Compute the next map from the last and from what is told, `(B, told)`."""
         scale, shift = self.film(told)[:, :, None, None].chunk(2, 1)
-        h = torch.addcmul(shift, self.first(x), (1 + scale) / size(x))
+        h = torch.addcmul(shift, self.first(x), (1 + scale) / rms(x))
         return self.shortcut(x) + self.second(F.silu(h))
 
 
@@ -108,24 +109,24 @@ class Whole(nn.Module):
         super().__init__()
         self.enter = nn.Conv2d(channels, SLIM, 1)
         self.first = nn.Linear(SLIM * PLACES**2, hidden, bias=False)
-        self.film = silent(nn.Linear(told, 2 * hidden))
+        self.film = zero_init(nn.Linear(told, 2 * hidden))
         self.second = nn.Linear(hidden, SLIM * PLACES**2)
-        self.leave = silent(nn.Conv2d(SLIM, channels, 1))
+        self.leave = zero_init(nn.Conv2d(SLIM, channels, 1))
 
     def forward(self, x: Tensor, told: Tensor) -> Tensor:
         """Compute the next map from the last and from what is told, `(B, told)`."""
         slim = self.enter(x)
         scale, shift = self.film(told).chunk(2, 1)
-        h = torch.addcmul(shift, self.first(slim.flatten(1)), (1 + scale) / size(slim).flatten(1))
+        h = torch.addcmul(shift, self.first(slim.flatten(1)), (1 + scale) / rms(slim).flatten(1))
         return x + self.leave(self.second(F.silu(h)).view_as(slim))
 
 
-def size(x: Tensor) -> Tensor:
+def rms(x: Tensor) -> Tensor:
     """Compute the root mean square of each example, `(B, C, H, W)` to `(B, 1, 1, 1)`, kept from 0."""
-    return torch.linalg.vector_norm(x, dim=(1, 2, 3), keepdim=True) / x[0].numel() ** 0.5 + 1e-3
+    return torch.linalg.vector_norm(x, dim=(1, 2, 3), keepdim=True) / x[0].numel() ** 0.5 + FLOOR
 
 
-def silent(layer: nn.Linear | nn.Conv2d) -> nn.Linear | nn.Conv2d:
+def zero_init(layer: nn.Linear | nn.Conv2d) -> nn.Linear | nn.Conv2d:
     """Set a layer's weights to zero, so that what it adds is learnt from nothing."""
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch.optim.swa_utils import AveragedModel
 
-from gen_utils.conv_gan import GAMMA, ConvGAN, average
+from gen_utils.conv_gan import GAMMA, ConvGAN
 from gen_utils.export import export, output_folder, round_to_half
-from gen_utils.train import train_gan_steps
+from gen_utils.train import average, train_gan_steps
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -90,6 +90,8 @@ def test_binarize_repeats_with_its_seed_and_keeps_shape_and_precision():
         (torch.full((2, 3), torch.nan), ValueError, "expected finite values, got NaN"),
         (torch.ones(2, 3, dtype=torch.uint8), TypeError, "expected a float tensor .* got dtype torch.uint8"),
         (torch.ones(0, 3), ValueError, r"B ≥ 1, got shape \(0, 3\)"),
+        (torch.tensor(0.5), ValueError, r"B ≥ 1, got shape \(\)"),
+        ([[0.5]], TypeError, "expected a float tensor .* got list"),
     ],
 )
 def test_binarize_refuses_what_is_not_grey(x, error, told):

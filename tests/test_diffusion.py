@@ -443,6 +443,9 @@ def test_guidance_mixes_two_predictions_of_noise(images, y):
     assert torch.equal(images.guided(x_t, log_snr, y, torch.tensor([2.5]))[0], found[2.5][0])
     assert found[2.5][0].abs().max() == 1
     assert not torch.allclose(found[2.5][0], found[1.0][0])
+    for wrong, error in ((y[:3], ValueError), (y + 4, ValueError), (y.float(), TypeError)):
+        with pytest.raises(error, match="y: expected an int64 tensor"):
+            images.guided(x_t, log_snr, wrong, 2.5)
 
 
 def test_samples_are_ddpm_s_with_the_learned_variance(images):

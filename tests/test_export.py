@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from gen_utils import export
+from gen_utils import export, gan, unet
 from gen_utils.vae import VAE
 
 
@@ -132,9 +132,9 @@ def test_a_graph_of_more_than_2_mb_is_refused(folder):
 def test_constants_that_guard_a_division_survive():
     """Of x/(x+c) the exporter's optimiser deletes c up to 1e-8, as if it were 0: then 0/0 is NaN, and so is Adam.
 
-    Every constant that a chapter adds to a divisor inside a graph belongs in this list.
+    Every constant that the package adds to a divisor inside a graph belongs in this list.
     """
-    guards = (1e-7, 1e-6, 1e-4)
+    guards = (gan.EPSILON, unet.FLOOR)
     names = [str(c) for c in guards]
     graph = export.export(lambda x: tuple(x / (x + c) for c in guards), {"x": torch.ones(3)}, names, "00_guard")
     for c in guards:

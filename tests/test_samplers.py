@@ -74,7 +74,7 @@ def wave(x_t, log_snr):
 def moments(monkeypatch, sampler, schedule):
     """Run a sampler's own code, and return the exact mean and variance of each state, `(T + 1,)` both."""
     impulses = iter(torch.eye(schedule.T + 2)[1:])
-    monkeypatch.setattr(samplers, "_noise", lambda x, generator: next(impulses)[:, None])
+    monkeypatch.setattr(samplers, "noise_like", lambda x, generator: next(impulses)[:, None])
     states = torch.stack([x[:, 0] for x in sampler(next(impulses)[:, None], schedule)])
     mean = states[:, 0]
     return mean, (states - mean[:, None]).square().sum(1)
@@ -489,11 +489,19 @@ def test_what_makes_no_sense_is_refused():
         next(inpaint(wave, x, schedule, x, torch.ones(2)))
     with pytest.raises(ValueError, match=r"known: expected .* got shape \(3, 1\)"):
         next(inpaint(wave, x, schedule, x[:, :1], torch.ones(2).bool()))
+    for rows in (1, 4):
+        with pytest.raises(ValueError, match=rf"known: expected shape \(3, 2\), got shape \({rows}, 2\)"):
+            next(inpaint(wave, x, schedule, noise(rows, 2), torch.ones(2).bool()))
+    for shape in ((3,), (4, 2), (1, 3, 2)):
+        with pytest.raises(ValueError, match=r"mask: expected a shape that broadcasts to \(3, 2\), got \("):
+            next(inpaint(wave, x, schedule, x, torch.ones(shape).bool()))
     with pytest.raises(ValueError, match="repeats: expected a positive integer, got 0"):
-        list(inpaint(wave, x, schedule, x, torch.ones(2).bool(), 0))
+        next(inpaint(wave, x, schedule, x, torch.ones(2).bool(), 0))
     for sampler in (ddpm, ddim, probability_flow, reverse_sde, flow_matching):
         with pytest.raises(ValueError, match=r"x_T: expected finite values, got NaN"):
             next(sampler(wave, x * math.nan, schedule))
+        with pytest.raises(TypeError, match=r"x_T: expected a float tensor of shape \(B, …\) with B ≥ 1, got list"):
+            next(sampler(wave, x.tolist(), schedule))
     with pytest.raises(ValueError, match=r"x0: expected finite values, got NaN"):
         ode_log_prob(wave, x * math.nan, schedule)
 

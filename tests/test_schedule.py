@@ -147,6 +147,7 @@ def test_the_coefficient_reaches_both_variances(name):
     t = torch.arange(1, schedule.T + 1)
     beta, beta_tilde = schedule.beta[t], schedule.beta_tilde[t.clamp(min=2)]  # at t = 1, where β̃ is 0, that of t = 2
     assert torch.equal(schedule.log_variance(1.0, t), beta.log())
+    assert torch.equal(schedule.log_variance(-1.0, t), schedule.log_beta_tilde[t])
     for c, variance in ((-1.0, beta_tilde), (0.0, (beta * beta_tilde).sqrt()), (0.5, beta**0.75 * beta_tilde**0.25)):
         torch.testing.assert_close(schedule.log_variance(c, t).exp(), variance, rtol=3e-6, atol=0)
     t, c = torch.arange(1, 3), torch.tensor([[[0.5, -1.0, 1.0]], [[0.0, 1.0, -0.2]]])
@@ -175,6 +176,7 @@ def test_a_part_of_a_schedule_is_a_schedule(steps):
         assert part.beta[t].item() == pytest.approx(expected, rel=1e-6)
     if steps == 1000:
         assert all(torch.equal(value, whole.state_dict()[key]) for key, value in part.state_dict().items())
+    assert whole.double().strided(steps).log_snr.dtype == torch.float64
 
 
 @pytest.mark.parametrize("steps", [21, 0, -1])

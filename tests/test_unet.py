@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from gen_utils.diffusion import ImageDiffusion
 from gen_utils.export import export, output_folder, round_to_half
 from gen_utils.train import train_steps
-from gen_utils.unet import Block, UNet, Waves, Whole, size
+from gen_utils.unet import FLOOR, Block, UNet, Waves, Whole, rms
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -57,6 +57,13 @@ def test_every_parameter_learns_and_no_example_looks_at_another():
         torch.testing.assert_close(network(x_t[one], log_snr[one], y[one]), out[one], rtol=1e-4, atol=1e-5)
 
 
+def test_what_trains_c_trains_nothing_else():
+    network = awake(build())
+    network(*inputs())[:, 1].square().sum().backward()
+    heard = {name for name, parameter in network.named_parameters() if parameter.grad.any()}
+    assert heard == {"spread.weight", "spread.bias", "spread_told.weight", "spread_told.bias"}
+
+
 def test_it_listens_to_the_noise_and_to_the_label():
     network, (x_t, log_snr, y) = awake(build()), inputs()
     out = network(x_t, log_snr, y)
@@ -89,12 +96,12 @@ def test_waves_are_sines_and_cosines():
     torch.testing.assert_close(waves(log_snr), torch.from_numpy(expected).float(), rtol=1e-4, atol=1e-4)
 
 
-def test_size_is_the_root_mean_square_of_each_example():
+def test_rms_is_the_root_mean_square_of_each_example():
     x = torch.randn(4, 3, 5, 5, generator=seeded(), dtype=torch.float64) * torch.tensor([1e-9, 1, 7, 0]).view(
         4, 1, 1, 1
     )
-    expected = x.square().mean((1, 2, 3), keepdim=True).sqrt() + 1e-3
-    torch.testing.assert_close(size(x), expected)
+    expected = x.square().mean((1, 2, 3), keepdim=True).sqrt() + FLOOR
+    torch.testing.assert_close(rms(x), expected)
 
 
 def test_a_block_normalises_before_its_first_convolution():
@@ -102,7 +109,7 @@ def test_a_block_normalises_before_its_first_convolution():
     x = torch.randn(4, 3, 6, 6, generator=seeded(), dtype=torch.float64)
     told = torch.randn(4, 7, generator=seeded(1), dtype=torch.float64)
     scale, shift = (part[:, :, None, None] for part in block.film(told).split(5, 1))
-    h = F.conv2d(x / size(x), block.first.weight, padding=1) * (1 + scale) + shift
+    h = F.conv2d(x / rms(x), block.first.weight, padding=1) * (1 + scale) + shift
     expected = block.shortcut(x) + block.second(h * torch.sigmoid(h))
     torch.testing.assert_close(block(x, told), expected)
     beside = block(100 * x, told) - block.shortcut(100 * x)
@@ -115,7 +122,7 @@ def test_the_whole_layer_is_a_perceptron_of_the_normalised_map():
     told = torch.randn(4, 7, generator=seeded(1), dtype=torch.float64)
     slim = torch.einsum("oc,bcij->boij", whole.enter.weight[:, :, 0, 0], x) + whole.enter.bias[:, None, None]
     scale, shift = whole.film(told).split(6, 1)
-    h = (slim / size(slim)).reshape(4, -1) @ whole.first.weight.T * (1 + scale) + shift
+    h = (slim / rms(slim)).reshape(4, -1) @ whole.first.weight.T * (1 + scale) + shift
     out = ((h * torch.sigmoid(h)) @ whole.second.weight.T + whole.second.bias).view(slim.shape)
     out = torch.einsum("oc,bcij->boij", whole.leave.weight[:, :, 0, 0], out) + whole.leave.bias[:, None, None]
     torch.testing.assert_close(whole(x, told), x + out)

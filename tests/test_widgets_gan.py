@@ -124,7 +124,7 @@ def replay(density, loss, lr, d_steps, seed, steps):
             x, z, u = points(), normal(B, K), uniform()[:, None]
             *d, _ = gan.discriminator_step(model, *d, g[0], x, z, u, lr, number)
         *g, _ = gan.generator_step(model, *g, d[0], normal(B, K), lr, torch.tensor([float(step)]))
-        mean = gan.average(mean, g[0], torch.tensor([float(step)]))
+        mean = gan.moving_average(mean, g[0], torch.tensor([float(step)]))
         if step in steps:
             yield {"theta": g[0].numpy(), "phi": d[0].numpy(), "average": mean.numpy()}
 

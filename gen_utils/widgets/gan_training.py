@@ -98,7 +98,7 @@ def generator_turn(
         The new theta, m, v and mean, and the loss, `(1,)`.
     """
     theta, m, v, loss = gan.generator_step(model, theta, m, v, phi, z, lr, step)
-    return theta, m, v, gan.average(mean, theta, step), loss
+    return theta, m, v, gan.moving_average(mean, theta, step), loss
 
 
 def picture(

@@ -14,7 +14,7 @@ from gen_utils import plots
 from gen_utils.base import batch
 from gen_utils.export import Graph
 from gen_utils.samplers import Predict, ddim_step
-from gen_utils.schedule import Schedule, eps_from_x0
+from gen_utils.schedule import Schedule, alpha_bar_from, eps_from_x0
 from gen_utils.toys import Mixture
 from gen_utils.widgets.base import GraphWidget, css, esm
 from gen_utils.widgets.flow_layers import HUES, hues, sector
@@ -130,13 +130,10 @@ def exact(density: Mixture, x_t: Tensor, log_snr: Tensor) -> tuple[Tensor, float
     Returns:
         E[x₀ | x_t] `(B, 2)`, and the variance coefficient −1: `ddim_step` has no use for it.
     """
-    # Not by a sigmoid: onnxruntime's is too large below 1e-8.
-    alpha_bar, noise = (1 / (1 + (sign * log_snr[:, None]).exp()) for sign in (-1, 1))
-    signal, spread = alpha_bar.sqrt(), alpha_bar * density.sigma**2 + noise
-    fit = signal * x_t @ density.means.T - 0.5 * alpha_bar * density.means.square().sum(1)
-    share = (density.log_weights + fit / spread).softmax(1)  # of each component, given x_t
-    gain = signal * density.sigma**2 / spread
-    return gain * x_t + (1 - gain * signal) * share @ density.means, -1.0
+    alpha_bar_t = alpha_bar_from(log_snr[:, None])
+    signal = alpha_bar_t**0.5
+    gain = signal * density.sigma**2 / (alpha_bar_t * density.sigma**2 + (1 - alpha_bar_t))
+    return gain * x_t + (1 - gain * signal) * density.shares(x_t, alpha_bar_t) @ density.means, -1.0
 
 
 def step(
