@@ -3,7 +3,6 @@
 import math
 from functools import partial
 
-import numpy as np
 import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
