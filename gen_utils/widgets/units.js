@@ -3,7 +3,7 @@
 function unitSliders(model, draw) {
   const rates = model.get("rates");
   const unused = model.get("unused");
-  const unit = model.get("unit") ?? "nats"; // of the rates; widgets stored before it was a choice lack it
+  const unit = model.get("unit"); // of the rates
   const z = [...model.get("z")];
   const changed = () => {
     model.set("z", [...z]);
