@@ -42,10 +42,9 @@ function buildCompletion(model, graphs) {
     const [noise, dims] = [new Noise(seed), [B, 1, 28, 28]];
     const u = Float32Array.from({ length: 784 * B }, () => noise.uniform());
     let images = repeated(x, B).map((pixel, i) => (i % 784 < 28 * rows ? pixel : 0));
-    let calls = 0;
     for (let row = rows; row < 28; row++) {
       const chosen = Float32Array.from(images, (_, i) => Number(Math.floor((i % 784) / 28) === row));
-      for (let settled = false; !settled; calls++) {
+      for (let settled = false; !settled; ) {
         const { x_next } = await graphs.run("step", { x: { data: images, dims }, u: { data: u, dims }, chosen: { data: chosen, dims } });
         settled = x_next.data.every((pixel, i) => pixel === images[i]);
         images = x_next.data;
@@ -56,7 +55,6 @@ function buildCompletion(model, graphs) {
     }
     text.textContent = `${28 * (28 - rows)} pixels of each completion drawn from p(pixel | all before it).`;
     done.dataset.images = Array.from(images, Number).join("");
-    done.dataset.calls = calls;
     done.dataset.shown = JSON.stringify({ rows, seed });
     done.dataset.ms = performance.now() - began;
   });

@@ -78,7 +78,7 @@ function buildDiffusionSampler(model, graphs) {
       showState();
     },
   });
-  const end = h("span", { class: "gu-symbol", "aria-hidden": "true" });
+  const end = h("span", { "aria-hidden": "true" });
   end.innerHTML = "<i>x</i><sub>0</sub>";
   scrub.element.append(end);
   scrub.element.querySelector("output").ariaLive = "off"; // while it grows, it is not read aloud

@@ -52,7 +52,6 @@ function buildFlowLayers(model, graphs) {
     text.textContent = nameOf(model.get("layer"), layers);
     map.element.dataset.layer = model.get("layer");
     map.element.dataset.seed = seed;
-    map.element.dataset.states = states.length / (2 * draws);
     map.element.dataset.ms = performance.now() - began;
   });
 

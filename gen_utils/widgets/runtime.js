@@ -178,7 +178,7 @@ const button = (label, onclick) => h("button", { type: "button", class: "gu-butt
 function slider({ label, symbol, min, max, step, value, note = "", unused = false, format = (v) => v.toFixed(1), oninput }) {
   const input = h("input", { type: "range", min, max, step, "aria-label": label });
   const output = h("output", { class: "gu-value" });
-  const name = h("span", { class: "gu-symbol", "aria-hidden": "true" });
+  const name = h("span", { "aria-hidden": "true" });
   name.innerHTML = symbol;
   const element = h("label", { class: unused ? "gu-slider gu-unused" : "gu-slider" }, name, input, output);
   if (note) element.append(h("small", { class: "gu-note" }, note));
@@ -328,7 +328,6 @@ function comeAlive({ model, el, build }) {
   el.style.setProperty("--gu-accent", model.get("colours").latent);
   el.append(status);
   const start = async () => {
-    const began = performance.now();
     try {
       const graphs = await openGraphs(model);
       const { element, first } = build(graphs);
@@ -336,7 +335,6 @@ function comeAlive({ model, el, build }) {
       status.replaceWith(element);
       posters(el).forEach((poster) => poster.classList.add("gu-poster-hidden"));
       el.dataset.backend = graphs.backend;
-      el.dataset.loadMs = Math.round(performance.now() - began);
       el.classList.add("gu-live");
     } catch (error) {
       console.error(error);
