@@ -59,15 +59,12 @@ function buildCompletion(model, graphs) {
     done.dataset.ms = performance.now() - began;
   });
 
-  const set = (name, value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
+  const set = setter(model);
   let prepared = null;
   const pad = drawingPad({ label: "Drawing pad", examples: imageBytes(model.get("examples")), onchange: () => (prepared = prepare()) });
   const rows = slider({
     label: "Rows that are kept", symbol: "rows", format: String, min: 1, max: 27, step: 1, value: model.get("rows"),
-    oninput: (value) => set("rows", value),
+    oninput: (value) => set({ rows: value }),
   });
   model.on("change:example", () => pad.show(model.get("example")));
   model.on("change:rows", () => {
@@ -82,7 +79,7 @@ function buildCompletion(model, graphs) {
     pad.element,
     h(
       "div", { class: "gu-pad" },
-      h("div", { class: "gu-seen" }, seen.element, h("div", {}, rows.element, text, h("div", { class: "gu-buttons" }, button("Complete", () => set("seed", model.get("seed") + 1))))),
+      h("div", { class: "gu-seen" }, seen.element, h("div", {}, rows.element, text, h("div", { class: "gu-buttons" }, button("Complete", () => set({ seed: model.get("seed") + 1 }))))),
       done,
       h("div", { class: "gu-caption" }, "Draw a whole digit: the line cuts it. Blue: kept from your drawing. Orange: drawn by the model."),
     ),

@@ -32,15 +32,12 @@ function buildDenoising(model, graphs) {
     await draw();
   });
 
-  const set = (name, value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
+  const set = setter(model);
   let prepared = null;
   const pad = drawingPad({ label: "Drawing pad", examples: imageBytes(model.get("examples")), onchange: () => (prepared = prepare()) });
   const level = slider({
     label: "Standard deviation of the noise", symbol: "σ", format: (v) => v.toFixed(2),
-    min: 0, max: 1, step: 0.05, value: model.get("sigma"), oninput: (value) => set("sigma", value),
+    min: 0, max: 1, step: 0.05, value: model.get("sigma"), oninput: (value) => set({ sigma: value }),
   });
   model.on("change:example", () => pad.show(model.get("example")));
   model.on("change:sigma", () => {
@@ -50,7 +47,7 @@ function buildDenoising(model, graphs) {
   model.on("change:seed", draw);
 
   const figure = (image, ...caption) => h("div", {}, image.element, h("div", { class: "gu-caption" }, ...caption));
-  const other = button("Other noise", () => set("seed", model.get("seed") + 1));
+  const other = button("Other noise", () => set({ seed: model.get("seed") + 1 }));
   const element = h(
     "div", { class: "gu-columns", style: `--gu-accent: ${model.get("colours").model}` },
     pad.element,

@@ -65,10 +65,7 @@ function buildDiffusionSampler(model, graphs) {
   });
 
   // The model is the one place where the settings live: page and Python both change them there.
-  const set = (values) => {
-    Object.entries(values).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const set = setter(model);
   const number = (options) => slider({ ...options, format: (value) => value.toFixed(1), min: 0, step: 0.1 });
   const scrub = slider({
     label: "Step of the trajectory", symbol: "<i>x<sub>T</sub></i>", min: 0, max: initial.steps, step: 1, value: 0,

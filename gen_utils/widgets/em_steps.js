@@ -74,10 +74,7 @@ function buildEMSteps(model, graphs) {
   };
 
   // The model is the one place where points, K and seed live: page and Python both change them there.
-  const set = (values) => {
-    Object.entries(values).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const set = setter(model);
   model.on("change:points", refit);
   model.on("change:components change:seed", restart);
 

@@ -55,10 +55,7 @@ function buildFlowLayers(model, graphs) {
     map.element.dataset.ms = performance.now() - began;
   });
 
-  const set = (name, value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
+  const set = setter(model);
   let playing = null;
   const stop = () => {
     clearTimeout(playing);
@@ -67,20 +64,20 @@ function buildFlowLayers(model, graphs) {
   };
   const next = () => {
     if (model.get("layer") === layers - 1) return stop();
-    set("layer", model.get("layer") + 1);
+    set({ layer: model.get("layer") + 1 });
     playing = setTimeout(next, GLIDE_MS + REST_MS);
   };
   const play = button("Play", () => {
     if (playing !== null) return stop();
     play.textContent = "Stop";
-    if (model.get("layer") === layers - 1) set("layer", 0);
+    if (model.get("layer") === layers - 1) set({ layer: 0 });
     playing = setTimeout(next, REST_MS);
   });
   const layer = slider({
     label: "Layer", symbol: "layer", format: String, min: 0, max: layers - 1, step: 1, value: model.get("layer"),
     oninput: (value) => {
       stop();
-      set("layer", value);
+      set({ layer: value });
     },
   });
   // The model is the one place where layer and seed live: slider, player and Python all change them there.
@@ -90,7 +87,7 @@ function buildFlowLayers(model, graphs) {
   });
   model.on("change:seed", push);
 
-  const fresh = button("New noise", () => set("seed", model.get("seed") + 1));
+  const fresh = button("New noise", () => set({ seed: model.get("seed") + 1 }));
   const element = h(
     "div", { class: "gu-columns" },
     h("div", { class: "gu-pad" }, map.element),

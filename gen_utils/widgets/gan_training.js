@@ -112,10 +112,7 @@ function buildGANTraining(model, graphs) {
   };
 
   // The model is the one place where the settings live: page and Python both change them there.
-  const set = (values) => {
-    Object.entries(values).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const set = setter(model);
   model.on("change:density change:loss change:seed", () => restart(running ? "Training from a new start." : READY));
   model.on("change:lr change:d_steps", showControls);
 

@@ -56,10 +56,7 @@ function buildLatentWalk(model, graphs) {
     large.element.dataset.ms = performance.now() - began;
   });
 
-  const set = (values) => {
-    Object.entries(values).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const set = setter(model);
   const halt = () => {
     clearTimeout(walking);
     walking = null;

@@ -57,10 +57,7 @@ function buildMonteCarlo(model, graphs) {
   });
 
   // The model is the one place where the choice lives: page and Python both make it there.
-  const set = (values) => {
-    Object.entries(values).forEach(([name, v]) => model.set(name, v));
-    model.save_changes();
-  };
+  const set = setter(model);
   const draws = slider({
     label: "Number of draws n", symbol: "<i>n</i>", format: (i) => thousands(sizes[i]),
     min: 0, max: sizes.length - 1, step: 1, value: sizes.indexOf(model.get("draws")), oninput: (i) => set({ draws: sizes[i] }),

@@ -71,10 +71,7 @@ function buildParticles(model, graphs) {
   });
 
   // The model is the one place where the settings live: page and Python both change them there.
-  const set = (name, value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
+  const set = setter(model);
   const showSettings = () => {
     choices.forEach((choice, i) => counts[i].setAttribute("aria-pressed", choice === model.get("steps")));
     eta.set(model.get("eta"));
@@ -126,12 +123,12 @@ function buildParticles(model, graphs) {
   });
   const once = button("One step", () => playTo(Math.min(Math.floor(position) + 1, steps)));
   const back = button("Back to the start", () => goTo(0));
-  const counts = choices.map((choice) => button(String(choice), () => set("steps", choice)));
+  const counts = choices.map((choice) => button(String(choice), () => set({ steps: choice })));
   const eta = slider({
     label: "η, noise in each step: 0 for none, DDIM; 1 for ancestral sampling", symbol: "noise η", min: 0, max: 1, step: 0.1,
-    value: model.get("eta"), oninput: (value) => set("eta", value),
+    value: model.get("eta"), oninput: (value) => set({ eta: value }),
   });
-  const fresh = button("New noise", () => set("seed", model.get("seed") + 1));
+  const fresh = button("New noise", () => set({ seed: model.get("seed") + 1 }));
   const element = h(
     "div", { class: "gu-particles" },
     h("div", { class: "gu-pair" }, ...panels.map((panel) => panel.element)),

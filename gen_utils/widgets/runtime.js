@@ -105,6 +105,14 @@ function latest(work) {
   };
 }
 
+// Make set({ name: value, … }), which changes traits here and in Python.
+function setter(model) {
+  return (values) => {
+    Object.entries(values).forEach(([name, value]) => model.set(name, value));
+    model.save_changes();
+  };
+}
+
 // ---- Noise: xoshiro128** and Marsaglia's polar method; gen_utils/widgets/noise.py is its twin, bit for bit ----
 
 class Noise {

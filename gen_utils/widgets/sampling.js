@@ -38,12 +38,9 @@ function growth(steps) {
 // A button for every label and one for none; the trait `label` follows: a label's number, or theirs for none.
 function labelButtons(model) {
   const classes = model.get("classes");
-  const choose = (label) => {
-    model.set("label", label);
-    model.save_changes();
-  };
+  const set = setter(model);
   const buttons = [...classes, "no label"].map((name, label) =>
-    h("button", { type: "button", class: "gu-button", "aria-label": label < classes.length ? `Label ${name}` : "No label", onclick: () => choose(label) }, name),
+    h("button", { type: "button", class: "gu-button", "aria-label": label < classes.length ? `Label ${name}` : "No label", onclick: () => set({ label }) }, name),
   );
   const show = () => buttons.forEach((each, label) => each.setAttribute("aria-pressed", label === model.get("label")));
   const look = classes.some((name) => name.length > 2) ? "gu-labels gu-named" : "gu-labels";

@@ -112,10 +112,7 @@ function buildTuringTest(model, opened) {
   };
 
   // The model is the one place where settings and scores live: page and Python both change them there.
-  const set = (values) => {
-    Object.entries(values).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const set = setter(model);
   const renew = (values) => set({ ...values, seed: model.get("seed") + 1 }); // else the sides would stay where they are
   const choice = (trait, twin, label) => {
     const options = names.map((name) => h("option", { value: name }, name));

@@ -5,9 +5,9 @@ function unitSliders(model, draw) {
   const unused = model.get("unused");
   const unit = model.get("unit"); // of the rates
   const z = [...model.get("z")];
+  const set = setter(model);
   const changed = () => {
-    model.set("z", [...z]);
-    model.save_changes();
+    set({ z: [...z] });
     return draw([...z]);
   };
 
