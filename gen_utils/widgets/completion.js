@@ -19,7 +19,7 @@ function buildCompletion(model, graphs) {
   };
   const prepare = latest(async () => {
     const began = performance.now();
-    const found = await graphs.run("prepare", { ink: { data: pad.ink(), dims: [1, 1, PAD_SIDE, PAD_SIDE] } });
+    const found = await graphs.run("prepare", { ink: pad.ink() });
     x = found.x.data;
     cover(began);
   });
@@ -51,7 +51,7 @@ function buildCompletion(model, graphs) {
       }
       if (change !== changes || seed !== model.get("seed")) return;
       show(images, rows, row + 1);
-      await new Promise(requestAnimationFrame);
+      await nextFrame();
     }
     text.textContent = `${28 * (28 - rows)} pixels of each completion drawn from p(pixel | all before it).`;
     done.dataset.images = Array.from(images, Number).join("");
@@ -93,8 +93,6 @@ function buildCompletion(model, graphs) {
 }
 
 const repeated = (image, times) => Float32Array.from({ length: image.length * times }, (_, i) => image[i % image.length]);
-
-const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
 // A picture of 28 × 28 on light paper with a line under its first rows; `colour(row)` is the ink's in that row.
 function cutImage(label) {

@@ -16,7 +16,7 @@ function buildDenoising(model, graphs) {
     const began = performance.now();
     const [sigma, seed] = [model.get("sigma"), model.get("seed")];
     const eps = { data: new Noise(seed).normal(784), dims: [1, 1, 28, 28] };
-    const found = await graphs.run("denoise", { x, eps, sigma: { data: Float32Array.of(sigma), dims: [1] } });
+    const found = await graphs.run("denoise", { x, eps, sigma: oneNumber(sigma) });
     const errors = Array.from(found.error.data, (value) => value.toFixed(3));
     clean.paint(x.data);
     noisy.paint(found.noisy.data); // a canvas clips what lies outside 0…1
@@ -28,7 +28,7 @@ function buildDenoising(model, graphs) {
     denoised.element.dataset.ms = performance.now() - began;
   });
   const prepare = latest(async () => {
-    ({ x } = await graphs.run("prepare", { ink: { data: pad.ink(), dims: [1, 1, PAD_SIDE, PAD_SIDE] } }));
+    ({ x } = await graphs.run("prepare", { ink: pad.ink() }));
     await draw();
   });
 

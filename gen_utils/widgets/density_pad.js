@@ -38,7 +38,7 @@ function buildDensityPad(model, graphs) {
   const draw = latest(async () => {
     const began = performance.now();
     const shown = JSON.stringify(["train", "held_out", "bandwidth"].map((name) => model.get(name)));
-    const feeds = { grid: { data: place, dims: [grid] }, bandwidth: { data: Float32Array.of(model.get("bandwidth")), dims: [1] } };
+    const feeds = { grid: { data: place, dims: [grid] }, bandwidth: oneNumber(model.get("bandwidth")) };
     for (const name of Object.keys(KINDS)) {
       const points = model.get(name);
       feeds[name] = { data: Float32Array.from({ length: most }, (_, i) => points[i] ?? 0), dims: [most] };

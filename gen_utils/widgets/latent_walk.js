@@ -20,7 +20,7 @@ function buildLatentWalk(model, graphs) {
   let pictures = null; // of the point shown, one for each label
 
   const pictured = (x) => classes.map((_, label) => x.data.subarray(784 * label, 784 * (label + 1)));
-  const at = async ({ z0, z1 }, step) => pictured((await graphs.run("walk", { z0, z1, step: { data: Float32Array.of(step), dims: [1] } })).x);
+  const at = async ({ z0, z1 }, step) => pictured((await graphs.run("walk", { z0, z1, step: oneNumber(step) })).x);
   const newWay = async (seed) => {
     const noise = new Noise(seed);
     const [z0, z1] = [0, 1].map(() => ({ data: noise.normal(K), dims: [1, K] }));

@@ -50,7 +50,7 @@ function buildNoisyDrawing(model, graphs) {
     drawn = draw();
   };
   const prepare = latest(async () => {
-    ({ x } = await graphs.run("prepare", { ink: { data: pad.ink(), dims: [1, 1, PAD_SIDE, PAD_SIDE] } }));
+    ({ x } = await graphs.run("prepare", { ink: pad.ink() }));
     restart();
   });
   const drawingChanged = () => {

@@ -145,8 +145,6 @@ function buildParticles(model, graphs) {
   return { element, first };
 }
 
-const nextFrame = () => new Promise(requestAnimationFrame);
-
 // A slider through the states of a run, which may have more or fewer of them from one time to the next.
 function positionSlider(oninput) {
   let last = 1;
@@ -177,7 +175,6 @@ function runs(graphs, particles, hues) {
     return noise.drawn[number];
   };
   const points = (data) => ({ data, dims: [particles, 2] });
-  const number = (value) => ({ data: Float32Array.of(value), dims: [1] });
   const state = async (x) => ({ x, shares: (await graphs.run("judge", { x: points(x) })).shares.data });
 
   return (settings) => {
@@ -189,7 +186,7 @@ function runs(graphs, particles, hues) {
       const [now, next] = [run.states.at(-1), {}];
       const done = run.states.length - 1;
       for (const score of SCORES) {
-        const given = { noise: points(draw(seed, done + 1)), i: number(steps - done), steps: number(steps), eta: number(eta) };
+        const given = { noise: points(draw(seed, done + 1)), i: oneNumber(steps - done), steps: oneNumber(steps), eta: oneNumber(eta) };
         const found = await graphs.run(score, { x: points(now[score].x), ...given });
         now[score].arrows = found.arrows.data; // of the score that leads on from here
         next[score] = await state(found.x_next.data);
@@ -210,16 +207,6 @@ function runs(graphs, particles, hues) {
     };
     return run;
   };
-}
-
-// Which particles start in each of so many directions.
-function byDirection(start, directions) {
-  const members = Array.from({ length: directions }, () => []);
-  for (let i = 0; i < start.length / 2; i++) {
-    const turn = Math.atan2(start[2 * i + 1], start[2 * i]) / (2 * Math.PI) + 1;
-    members[Math.floor(turn * directions) % directions].push(i);
-  }
-  return members;
 }
 
 // ---- What it looks like -------------------------------------------------------------------------------------

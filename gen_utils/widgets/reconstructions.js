@@ -37,7 +37,7 @@ function buildReconstructions(model, graphs) {
 
   const draw = latest(async () => {
     const began = performance.now();
-    const { x } = await graphs.run("prepare", { ink: { data: pad.ink(), dims: [1, 1, PAD_SIDE, PAD_SIDE] } });
+    const { x } = await graphs.run("prepare", { ink: pad.ink() });
     const found = [];
     for (const k of sizes) found.push(await graphs.run(`autoencoder${k}`, { x }));
     const pca = await graphs.run("pca", { x });

@@ -84,6 +84,9 @@ async function runInKernel(model, graph, feeds) {
   return Object.fromEntries(outputs);
 }
 
+// A number as graphs take it.
+const oneNumber = (value) => ({ data: Float32Array.of(value), dims: [1] });
+
 // Wrap an asynchronous function so that only one call runs at a time and, of the calls that come meanwhile,
 // only the last: a dragged slider never queues up work.
 function latest(work) {
@@ -203,6 +206,10 @@ function slider({ label, symbol, min, max, step, value, note = "", unused = fals
   return { element, set };
 }
 
+const nextFrame = () => new Promise(requestAnimationFrame);
+const grouped = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f"); // digits in threes, with thin spaces
+const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+
 // Grey values 0…1 as a picture, dark ink on light paper in the page's light and dark theme alike.
 function inkImage(values, width, height) {
   const image = new ImageData(width, height);
@@ -257,6 +264,28 @@ function planeCanvas(properties, limit, draw) {
   );
 }
 
+// The plane's two axes, faint.
+function paintAxes(context, toPixels, limit) {
+  context.globalAlpha = 0.4;
+  context.lineWidth = 1;
+  for (const ends of [[[-limit, 0], [limit, 0]], [[0, -limit], [0, limit]]]) {
+    context.beginPath();
+    ends.forEach((end) => context.lineTo(...toPixels(end)));
+    context.stroke();
+  }
+  context.globalAlpha = 1;
+}
+
+// Which points of the plane, two numbers each, lie in each of so many directions.
+function byDirection(points, directions) {
+  const members = Array.from({ length: directions }, () => []);
+  for (let i = 0; i < points.length / 2; i++) {
+    const turn = Math.atan2(points[2 * i + 1], points[2 * i]) / (2 * Math.PI) + 1;
+    members[Math.floor(turn * directions) % directions].push(i);
+  }
+  return members;
+}
+
 // The codes of labelled data, as the digits of their labels, and the two axes.
 function paintCodes(context, toPixels, { codes, labels, palette, limit }) {
   context.font = "600 10px sans-serif";
@@ -268,14 +297,7 @@ function paintCodes(context, toPixels, { codes, labels, palette, limit }) {
     context.fillStyle = inks[labels[i]];
     context.fillText(labels[i], ...toPixels(code));
   });
-  context.globalAlpha = 0.4;
-  context.lineWidth = 1;
-  for (const ends of [[[-limit, 0], [limit, 0]], [[0, -limit], [0, limit]]]) {
-    context.beginPath();
-    ends.forEach((end) => context.lineTo(...toPixels(end)));
-    context.stroke();
-  }
-  context.globalAlpha = 1;
+  paintAxes(context, toPixels, limit);
 }
 
 // A plane that a finger, a mouse or the arrow keys move a point on. `draw` paints what lies under the point;

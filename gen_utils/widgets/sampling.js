@@ -1,7 +1,6 @@
 // What the widgets that sample from a diffusion model share. A graph takes each step, schedule and guidance included.
 
 const IMAGE = [1, 1, 28, 28];
-const oneNumber = (value) => ({ data: Float32Array.of(value), dims: [1] });
 const standardNoise = (noise) => ({ data: noise.normal(784), dims: IMAGE });
 
 // Take the steps from number `start` down to 1, of `steps` in all, and yield what each shows: the state that it began
@@ -30,7 +29,7 @@ function growth(steps) {
     const early = now - began < (GROWTH_MS * done) / steps;
     if (calm || (!early && now - shown < LOOK_MS)) return;
     show();
-    await new Promise(requestAnimationFrame);
+    await nextFrame();
     shown = performance.now();
   };
 }
