@@ -272,7 +272,9 @@ def test_the_sliders_tell_the_unit_and_mark_what_is_unused(browser, origin, made
             "all => all.map(e => [e.querySelector('input').ariaLabel, e.querySelector('.gu-note').textContent])"
         )
         expected = sorted(enumerate(SHARES, 1), key=lambda share: -share[1])
-        notes = [(k, f"{share:.2f} {PERCENT}" if share >= 0.01 else f"unused: 0.00 {PERCENT}") for k, share in expected]
+        notes = [
+            (k, f"{share:.2f} {PERCENT}" if share >= 0.01 else f"unused: 0.00 {PERCENT}") for k, share in expected
+        ]
         assert rows == [[f"Latent unit {k}", note] for k, note in notes]
         assert page.locator(".gu-unused").count() == 2
         page.get_by_role("button", name="Draw z from N(0, I)", exact=True).click()

@@ -39,8 +39,7 @@ function buildCompletion(model, graphs) {
   const complete = latest(async () => {
     const began = performance.now();
     const [rows, seed, change] = [model.get("rows"), model.get("seed"), changes];
-    const [noise, dims] = [new Noise(seed), [B, 1, 28, 28]];
-    const u = Float32Array.from({ length: 784 * B }, () => noise.uniform());
+    const [u, dims] = [new Noise(seed).uniforms(784 * B), [B, 1, 28, 28]];
     let images = repeated(x, B).map((pixel, i) => (i % 784 < 28 * rows ? pixel : 0));
     for (let row = rows; row < 28; row++) {
       const chosen = Float32Array.from(images, (_, i) => Number(Math.floor((i % 784) / 28) === row));

@@ -1,5 +1,7 @@
 """Draw a digit, cover its lower part, and see a model complete it pixel by pixel."""
 
+import math
+
 import numpy as np
 import traitlets
 from matplotlib.colors import to_rgb
@@ -57,8 +59,7 @@ class Completion(GraphWidget):
         drawing one after the other gives.
         """
         shape = (self.batch, 1, FIELD, FIELD)
-        noise = Noise(self.seed)
-        u = np.array([noise.uniform() for _ in range(np.prod(shape))], dtype=np.float32).reshape(shape)
+        u = Noise(self.seed).uniforms(math.prod(shape)).reshape(shape)
         kept = np.arange(FIELD)[:, None] < self.rows
         x = np.broadcast_to(np.where(kept, x, 0), shape).astype(np.float32)
         for row in range(self.rows, FIELD):

@@ -200,7 +200,7 @@ function ganState(graphs, { weights, latent, batch, samples, real, enough }, upd
   let [noise, theta, phi, z, drawn] = []; // theta and phi: a network's weights and Adam's memory of them
 
   const normal = (...dims) => ({ data: noise.normal(dims.reduce((a, b) => a * b)), dims });
-  const uniform = (...dims) => ({ data: Float32Array.from({ length: dims[0] }, () => noise.uniform()), dims });
+  const uniform = (...dims) => ({ data: noise.uniforms(dims.reduce((a, b) => a * b)), dims });
   const points = () => graphs.run(`data_${gan.density}`, { u: uniform(batch), eps: normal(batch, 2) });
 
   // An update of the network whose weights the graph calls `own`, from all that the graph needs to remember of it.

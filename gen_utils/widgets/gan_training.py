@@ -194,14 +194,11 @@ class GANTraining(GraphWidget):
         noise, sizes, updates = Noise(self.seed), dict(self.sizes), UPDATES[self.loss]
         B, K = sizes["batch"], sizes["latent"]
 
-        def uniform(*shape: int) -> np.ndarray:
-            return np.array([noise.uniform() for _ in range(B)], dtype=np.float32).reshape(shape)
-
         def normal(*shape: int) -> np.ndarray:
             return noise.normal(math.prod(shape)).reshape(shape)
 
         def points() -> dict[str, np.ndarray]:
-            return self.run(f"data_{self.density}", u=uniform(B), eps=normal(B, 2))
+            return self.run(f"data_{self.density}", u=noise.uniforms(B), eps=normal(B, 2))
 
         def update(graph: str, state: dict[str, np.ndarray], **given: np.ndarray) -> dict[str, np.ndarray]:
             found = self.run(graph, **state, **given)
@@ -216,7 +213,7 @@ class GANTraining(GraphWidget):
         for step in range(steps):
             for i in range(self.d_steps):
                 t = np.array([step * self.d_steps + i + 1], dtype=np.float32)
-                drawn = {"x": points()["x"], "z": normal(B, K), "u": uniform(B, 1)}
+                drawn = {"x": points()["x"], "z": normal(B, K), "u": noise.uniforms(B)[:, None]}
                 judge = update(updates["discriminator"], judge, theta=maker["theta"], **drawn, lr=lr, step=t)
             t = np.array([step + 1], dtype=np.float32)
             maker = update(updates["generator"], maker, phi=judge["phi"], z=normal(B, K), lr=lr, step=t)

@@ -144,6 +144,10 @@ class Noise {
     return (result + 0.5) / 4294967296;
   }
 
+  uniforms(n) {
+    return Float32Array.from({ length: n }, () => this.uniform());
+  }
+
   // n standard normal numbers.
   normal(n) {
     const out = new Float32Array(n);

@@ -198,7 +198,7 @@ const KINDS = {
 // Noise of a graph's input: its name says of which kind.
 function drawn(noise, input, dims) {
   const n = dims.reduce((a, b) => a * b);
-  return input.startsWith("u") ? Float32Array.from({ length: n }, () => noise.uniform()) : noise.normal(n);
+  return input.startsWith("u") ? noise.uniforms(n) : noise.normal(n);
 }
 
 // Lets the page paint and listen, whenever it has computed for long enough.
