@@ -81,13 +81,9 @@ function buildLatentWalk(model, graphs) {
     set(values);
   };
   const along = slider({
-    label: "How far from z0 to z1", symbol: "<i>z</i><sub>0</sub>", format: (value) => value.toFixed(2),
+    label: "How far from z0 to z1", symbol: "<i>z</i><sub>0</sub>", end: "<i>z</i><sub>1</sub>", format: (value) => value.toFixed(2),
     min: 0, max: 1, step: 0.01, value: initial.step, oninput: (step) => halted({ step }),
   });
-  const end = h("span", { "aria-hidden": "true" });
-  end.innerHTML = "<i>z</i><sub>1</sub>";
-  along.element.append(end);
-  along.element.querySelector("output").ariaLive = "off"; // the slider tells its value, and a walk shall not be read aloud
   // The model is the one place where the state lives: slider, walk and Python all change it there.
   model.on("change:step", () => {
     along.set(model.get("step"));

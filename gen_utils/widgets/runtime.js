@@ -189,14 +189,18 @@ function h(tag, properties = {}, ...children) {
 
 const button = (label, onclick) => h("button", { type: "button", class: "gu-button", onclick }, label);
 
-// A slider with its label, its value and, below, a note. `symbol` is HTML from Python, such as z<sub>3</sub>.
-function slider({ label, symbol, min, max, step, value, note = "", unused = false, format = (v) => v.toFixed(1), oninput }) {
+// A slider with its label, its value and, below, a note. `symbol` is HTML, such as z<sub>3</sub>; so is `end`, the mark
+// of the other end of one that plays.
+function slider({ label, symbol, end, min, max, step, value, note = "", unused = false, format = (v) => v.toFixed(1), oninput }) {
   const input = h("input", { type: "range", min, max, step, "aria-label": label });
   const output = h("output", { class: "gu-value" });
-  const name = h("span", { "aria-hidden": "true" });
-  name.innerHTML = symbol;
-  const element = h("label", { class: unused ? "gu-slider gu-unused" : "gu-slider" }, name, input, output);
+  const mark = (html) => Object.assign(h("span", { "aria-hidden": "true" }), { innerHTML: html });
+  const element = h("label", { class: unused ? "gu-slider gu-unused" : "gu-slider" }, mark(symbol), input, output);
   if (note) element.append(h("small", { class: "gu-note" }, note));
+  if (end) {
+    element.append(mark(end));
+    output.ariaLive = "off"; // what plays shall not be read aloud
+  }
   const set = (number) => {
     input.value = number;
     output.textContent = format(Number(number));
