@@ -50,7 +50,7 @@ class GraphWidget(anywidget.AnyWidget):
         """Name the class alone: the same text after every run."""
         return f"{type(self).__name__}()"
 
-    def run(self, graph: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+    def run(self, graph: str, **inputs: np.ndarray | float) -> dict[str, np.ndarray]:
         """Run one of the widget's graphs here, with onnxruntime.
 
         Raises:

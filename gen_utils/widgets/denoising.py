@@ -47,7 +47,7 @@ class DenoisingSlider(GraphWidget):
     def denoise(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """Add the current noise to x, `(1, 1, 28, 28)`, and denoise it: `noisy`, `x_hat` and `error`."""
         eps = Noise(self.seed).normal(FIELD * FIELD).reshape(1, 1, FIELD, FIELD)
-        return self.run("denoise", x=x, eps=eps, sigma=np.array([self.sigma], dtype=np.float32))
+        return self.run("denoise", x=x, eps=eps, sigma=self.sigma)
 
     def poster(self) -> Figure:
         """Draw the first example, with noise and denoised, each with its error; pixels outside [0, 1] are clipped."""

@@ -156,9 +156,8 @@ def descent(
 ) -> Iterator[dict[str, np.ndarray]]:
     """Take the steps from number `start` down to 1, of `steps` in all, and yield what the graph gives for each."""
     for i in range(start, 0, -1):
-        numbers = {"i": i, "steps": steps, "label": label, "guidance": guidance, "eta": eta}
-        inputs = {name: np.array([value], dtype=np.float32) for name, value in numbers.items()}
-        found = run("step", x=x, noise=noise.normal(FIELD * FIELD).reshape(IMAGE), **inputs)
+        eps = noise.normal(FIELD * FIELD).reshape(IMAGE)
+        found = run("step", x=x, noise=eps, i=i, steps=steps, label=label, guidance=guidance, eta=eta)
         x = found["x_next"]
         yield found
 

@@ -200,7 +200,7 @@ class GANTraining(GraphWidget):
         def points() -> dict[str, np.ndarray]:
             return self.run(f"data_{self.density}", u=noise.uniforms(B), eps=normal(B, 2))
 
-        def update(graph: str, state: dict[str, np.ndarray], **given: np.ndarray) -> dict[str, np.ndarray]:
+        def update(graph: str, state: dict[str, np.ndarray], **given: np.ndarray | float) -> dict[str, np.ndarray]:
             found = self.run(graph, **state, **given)
             return {name: found[f"new_{name}"] for name in state}
 
@@ -209,14 +209,12 @@ class GANTraining(GraphWidget):
         judge = {"phi": first["phi"], **zeros["phi"]}
         maker = {"theta": first["theta"], **zeros["theta"], "average": first["theta"]}
         z, real = normal(SAMPLES, K), np.concatenate([points()["place"] for _ in range(BATCHES_SHOWN)])
-        lr = np.array([self.lr], dtype=np.float32)
         for step in range(steps):
             for i in range(self.d_steps):
-                t = np.array([step * self.d_steps + i + 1], dtype=np.float32)
+                t = step * self.d_steps + i + 1
                 drawn = {"x": points()["x"], "z": normal(B, K), "u": noise.uniforms(B)[:, None]}
-                judge = update(updates["discriminator"], judge, theta=maker["theta"], **drawn, lr=lr, step=t)
-            t = np.array([step + 1], dtype=np.float32)
-            maker = update(updates["generator"], maker, phi=judge["phi"], z=normal(B, K), lr=lr, step=t)
+                judge = update(updates["discriminator"], judge, theta=maker["theta"], **drawn, lr=self.lr, step=t)
+            maker = update(updates["generator"], maker, phi=judge["phi"], z=normal(B, K), lr=self.lr, step=step + 1)
         shown = self.run(f"picture_{self.density}", theta=maker["average"], phi=judge["phi"], z=z)
         return {"theta": maker["theta"], "average": maker["average"], "phi": judge["phi"], "real": real, **shown}
 

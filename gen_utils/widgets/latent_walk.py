@@ -45,7 +45,7 @@ class LatentWalk(GraphWidget):
         """Show the point that lies `step` of the way between the seed's ends, under each label: `(C, 1, 28, 28)`."""
         noise = Noise(self.seed)
         z0, z1 = (noise.normal(self.latent_dim)[None] for _ in range(2))
-        return self.run("walk", z0=z0, z1=z1, step=np.array([step], dtype=np.float32))["x"]
+        return self.run("walk", z0=z0, z1=z1, step=step)["x"]
 
     def poster(self) -> Figure:
         """Draw the current point beside stills of the whole way, both under the current label."""

@@ -98,7 +98,7 @@ class NoisyDrawing(GraphWidget):
         check_shapes(step, INPUTS, OUTPUTS)
         check_shapes(prepare, {"ink": (1, 1, SIDE, SIDE)}, {"x": IMAGE})
         blank = np.zeros(IMAGE, dtype=np.float32)
-        times = [int(_noised(noise, blank, blank, i)["time"][0]) for i in range(STEPS + 1)]
+        times = [int(noise.run(x=blank, noise=blank, i=i, steps=STEPS)["time"][0]) for i in range(STEPS + 1)]
         super().__init__(
             {"noise": noise, "step": step, "prepare": prepare},
             examples=images_to_text("examples", examples),
@@ -119,7 +119,8 @@ class NoisyDrawing(GraphWidget):
             `noisy`, the picture with its noise, and `denoised`, both `(1, 1, 28, 28)`, and `weights`, `(2,)`.
         """
         draws = Noise(self.seed)
-        found = _noised(self._graphs["noise"], x, draws.normal(FIELD * FIELD).reshape(IMAGE), self.start)
+        eps = draws.normal(FIELD * FIELD).reshape(IMAGE)
+        found = self.run("noise", x=x, noise=eps, i=self.start, steps=STEPS)
         way = descent(self.run, found["x_t"], draws, self.start, STEPS, self.label, self.guidance, eta=0.0)
         *_, last = way
         return {"noisy": found["picture"], "denoised": last["guess"], "weights": found["weights"]}
@@ -138,8 +139,3 @@ class NoisyDrawing(GraphWidget):
         for ax, (caption, image) in zip(axes, shown.items(), strict=True):
             plots.show_images(ax, image).set_xlabel(caption, fontsize=8)
         return figure
-
-
-def _noised(graph: Graph, x: np.ndarray, eps: np.ndarray, i: int) -> dict[str, np.ndarray]:
-    numbers = {name: np.array([value], dtype=np.float32) for name, value in (("i", i), ("steps", STEPS))}
-    return graph.run(x=x, noise=eps, **numbers)
