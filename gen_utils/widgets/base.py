@@ -1,7 +1,7 @@
 """The Python half of runtime.js: a widget that holds exported graphs and answers for them in a live notebook."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,30 @@ def esm(*names: str) -> str:
 def css(*names: str) -> str:
     """Join runtime.css and a widget's own files, in this order, to its style sheet."""
     return "".join((FOLDER / name).read_text() for name in ("runtime.css", *names))
+
+
+def check_shapes(
+    graph: Graph, inputs: Mapping[str, tuple[int, ...]], outputs: Mapping[str, tuple[int, ...]] | None = None
+) -> None:
+    """Say so if a graph takes something else than it should, or gives it, where that is told.
+
+    Raises:
+        ValueError: other names or shapes.
+    """
+    for kind, found, expected in (("inputs", graph.inputs, inputs), ("outputs", graph.outputs, outputs)):
+        if expected is not None and found != expected:
+            raise ValueError(f"{graph.path.name}: expected {kind} of shapes {dict(expected)}, got {found}")
+
+
+def class_names(classes: Sequence[str]) -> list[str]:
+    """List the names of classes.
+
+    Raises:
+        ValueError: no classes, or two of the same name.
+    """
+    if not len(classes) or len(set(classes)) < len(classes):
+        raise ValueError(f"classes: expected names that are all different, got {classes!r}")
+    return list(classes)
 
 
 def images_to_text(name: str, images: Tensor) -> str:

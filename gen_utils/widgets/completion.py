@@ -11,7 +11,7 @@ from torch import Tensor
 from gen_utils import plots
 from gen_utils.drawing import FIELD
 from gen_utils.export import Graph
-from gen_utils.widgets.base import GraphWidget, enlarged, esm, images_to_text
+from gen_utils.widgets.base import GraphWidget, check_shapes, enlarged, esm, images_to_text
 from gen_utils.widgets.noise import Noise
 
 
@@ -88,7 +88,5 @@ class Completion(GraphWidget):
 def _batch(step: Graph) -> int:
     # How many images the graph takes at once.
     B = step.inputs.get("x", (1,))[0]
-    expected = dict.fromkeys(("x", "u", "chosen"), (B, 1, FIELD, FIELD))
-    if step.inputs != expected:
-        raise ValueError(f"{step.path.name}: expected inputs of shapes {expected}, got {step.inputs}")
+    check_shapes(step, dict.fromkeys(("x", "u", "chosen"), (B, 1, FIELD, FIELD)))
     return B

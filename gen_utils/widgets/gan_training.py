@@ -16,7 +16,7 @@ from torch import Tensor
 from gen_utils import gan, plots, toys
 from gen_utils.export import Graph
 from gen_utils.metrics import mode_coverage
-from gen_utils.widgets.base import GraphWidget, esm
+from gen_utils.widgets.base import GraphWidget, check_shapes, esm
 from gen_utils.widgets.noise import Noise
 
 SAMPLES = 1000  # generated points of a picture
@@ -261,6 +261,5 @@ def _sizes(graphs: Mapping[str, Graph]) -> dict[str, int | float]:
     }
     expected |= {name: discriminator if name.startswith("discriminator") else generator for name in players}
     for name, graph in graphs.items():
-        if graph.inputs != expected[name]:
-            raise ValueError(f"{graph.path.name}: expected inputs of shapes {expected[name]}, got {graph.inputs}")
+        check_shapes(graph, expected[name])
     return {"weights": P + Q, "latent": K, "batch": B, "samples": SAMPLES, "real": BATCHES_SHOWN, "enough": ENOUGH}

@@ -12,16 +12,8 @@ from gen_utils.diffusion import ImageDiffusion
 from gen_utils.drawing import FIELD, SIDE
 from gen_utils.export import Graph
 from gen_utils.schedule import q_sample
-from gen_utils.widgets.base import GraphWidget, css, enlarged, esm, images_to_text
-from gen_utils.widgets.diffusion_sampler import (
-    IMAGE,
-    INPUTS,
-    OUTPUTS,
-    check_choices,
-    check_shapes,
-    descent,
-    pixels,
-)
+from gen_utils.widgets.base import GraphWidget, check_shapes, css, enlarged, esm, images_to_text
+from gen_utils.widgets.diffusion_sampler import IMAGE, INPUTS, OUTPUTS, choice_traits, descent, pixels
 from gen_utils.widgets.noise import Noise
 
 STEPS = 20  # from noise to an image
@@ -92,8 +84,7 @@ class NoisyDrawing(GraphWidget):
         label: int | None = None,
         guidance: float = 1.5,
     ) -> None:
-        label = len(classes) if label is None else label
-        check_choices(classes, label, guidance)
+        chosen = choice_traits(classes, len(classes) if label is None else label, guidance)
         check_shapes(noise, NOISE_INPUTS, NOISE_OUTPUTS)
         check_shapes(step, INPUTS, OUTPUTS)
         check_shapes(prepare, {"ink": (1, 1, SIDE, SIDE)}, {"x": IMAGE})
@@ -102,10 +93,8 @@ class NoisyDrawing(GraphWidget):
         super().__init__(
             {"noise": noise, "step": step, "prepare": prepare},
             examples=images_to_text("examples", examples),
-            classes=list(classes),
             times=times,
-            label=label,
-            guidance=guidance,
+            **chosen,
         )
 
     def prepared(self) -> np.ndarray:
