@@ -93,6 +93,32 @@ class GraphWidget(anywidget.AnyWidget):
             self.send({"id": question.get("id"), "error": f"{type(error).__name__}: {error}"})
 
 
+class DrawingWidget(GraphWidget):
+    """A widget with a pad to draw on, which begins with an example.
+
+    Args:
+        graphs: as `GraphWidget` takes them; `prepare` turns a drawing, `ink`, `(1, 1, 280, 280)`, into an image, `x`,
+            `(1, 1, 28, 28)`.
+        examples: images that a reader may begin with, `(n, 1, 28, 28)` in [0, 1].
+        **state: values of the subclass's traits.
+    """
+
+    examples = traitlets.Unicode().tag(sync=True)
+    example = traitlets.Int(0).tag(sync=True)
+
+    def __init__(self, graphs: Mapping[str, Graph], examples: Tensor, **state: Any) -> None:
+        super().__init__(graphs, examples=images_to_text("examples", examples), **state)
+
+    def drawing(self) -> np.ndarray:
+        """Enlarge the example that the pad begins with to a drawing, `(1, 1, 280, 280)` in [0, 1]."""
+        pixel = np.ones((1, SIDE // FIELD, SIDE // FIELD), dtype=np.float32)
+        return np.kron(images_from_text(self.examples)[self.example], pixel)[None]
+
+    def prepared(self) -> np.ndarray:
+        """Prepare the example that the pad begins with, `(1, 1, 28, 28)`."""
+        return self.run("prepare", ink=self.drawing())["x"]
+
+
 def esm(*names: str) -> str:
     """Join runtime.js and a widget's own files, in this order, to the one module that anywidget loads."""
     return "".join((FOLDER / name).read_text() for name in ("runtime.js", *names))
@@ -141,8 +167,3 @@ def images_to_text(name: str, images: Tensor) -> str:
 def images_from_text(text: str) -> np.ndarray:
     """Read what `images_to_text` wrote: `(N, 1, 28, 28)` float32 in [0, 1]."""
     return np.frombuffer(base64.b64decode(text), np.uint8).reshape(-1, 1, FIELD, FIELD) / np.float32(255)
-
-
-def enlarged(text: str, number: int) -> np.ndarray:
-    """Enlarge an image that `images_to_text` wrote to a pad's drawing, `(1, 1, 280, 280)` in [0, 1]."""
-    return np.kron(images_from_text(text)[number], np.ones((1, SIDE // FIELD, SIDE // FIELD), dtype=np.float32))[None]

@@ -12,7 +12,7 @@ from gen_utils.diffusion import ImageDiffusion
 from gen_utils.drawing import FIELD, SIDE
 from gen_utils.export import Graph
 from gen_utils.schedule import q_sample
-from gen_utils.widgets.base import GraphWidget, check_shapes, css, enlarged, esm, images_to_text
+from gen_utils.widgets.base import DrawingWidget, check_shapes, css, esm
 from gen_utils.widgets.diffusion_sampler import IMAGE, INPUTS, OUTPUTS, choice_traits, descent, pixels
 from gen_utils.widgets.noise import Noise
 
@@ -45,7 +45,7 @@ def noise(
     return x_t, pixels(x_t), t.to(x.dtype), weights
 
 
-class NoisyDrawing(GraphWidget):
+class NoisyDrawing(DrawingWidget):
     """A pad to draw a digit on, a slider for the step that it is noised to, and what the model denoises that to.
 
     Args:
@@ -66,8 +66,6 @@ class NoisyDrawing(GraphWidget):
     _esm = esm("draw.js", "sampling.js", "noisy_drawing.js")
     _css = css("sampling.css")
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    examples = traitlets.Unicode().tag(sync=True)
-    example = traitlets.Int(0).tag(sync=True)
     times = traitlets.List(traitlets.Int()).tag(sync=True)
     start = traitlets.Int(STEPS // 2).tag(sync=True)
     label = traitlets.Int().tag(sync=True)
@@ -90,16 +88,7 @@ class NoisyDrawing(GraphWidget):
         check_shapes(prepare, {"ink": (1, 1, SIDE, SIDE)}, {"x": IMAGE})
         blank = np.zeros(IMAGE, dtype=np.float32)
         times = [int(noise.run(x=blank, noise=blank, i=i, steps=STEPS)["time"][0]) for i in range(STEPS + 1)]
-        super().__init__(
-            {"noise": noise, "step": step, "prepare": prepare},
-            examples=images_to_text("examples", examples),
-            times=times,
-            **chosen,
-        )
-
-    def prepared(self) -> np.ndarray:
-        """Prepare the example that the pad begins with, `(1, 1, 28, 28)`."""
-        return self.run("prepare", ink=enlarged(self.examples, self.example))["x"]
+        super().__init__({"noise": noise, "step": step, "prepare": prepare}, examples, times=times, **chosen)
 
     def denoise(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """Noise x, `(1, 1, 28, 28)`, up to the current step, and denoise it, with the noise of the current seed.
