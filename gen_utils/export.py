@@ -51,15 +51,18 @@ class Graph:
         verify(self.path, self.sha256, "export it again")
         return self.path.read_bytes()
 
-    def run(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+    def run(self, **inputs: np.ndarray | float) -> dict[str, np.ndarray]:
         """Run the graph with onnxruntime: arrays by the names of its inputs, to arrays by those of its outputs.
+
+        A number is given as an array of shape `(1,)`, float32.
 
         Raises:
             ValueError: the file changed since its export, or the inputs are not the graph's.
         """
-        if self.inputs != (shapes := {name: np.shape(value) for name, value in inputs.items()}):
+        given = {key: np.array([value], np.float32) if np.isscalar(value) else value for key, value in inputs.items()}
+        if self.inputs != (shapes := {name: np.shape(value) for name, value in given.items()}):
             raise ValueError(f"{self.path.name}: expected inputs of shapes {self.inputs}, got {shapes}")
-        return dict(zip(self.outputs, _session(self).run(None, inputs), strict=True))
+        return dict(zip(self.outputs, _session(self).run(None, given), strict=True))
 
     @property
     def inputs(self) -> dict[str, tuple[int, ...]]:

@@ -263,34 +263,21 @@ def test_a_drawing_is_denoised_and_an_empty_pad_told(denoising, made, draws):
 # ---- Sliders of a code, in another unit than nats --------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "unit", "draw"),
-    [
-        ("sliders", PERCENT, "Draw z from N(0, I)"),
-        ("conditional", PERCENT, "Draw z from N(0, I)"),
-        ("sliders", None, "Draw z from the prior"),  # as notebooks stored it before there was a choice
-    ],
-)
-def test_the_sliders_tell_the_unit_and_mark_what_is_unused(browser, origin, made, name, unit, draw):
-    def forget(route):
-        state = route.fetch().json()
-        del state["unit"]
-        route.fulfill(json=state)
-
+@pytest.mark.parametrize("name", ["sliders", "conditional"])
+def test_the_sliders_tell_the_unit_and_mark_what_is_unused(browser, origin, made, name):
     with watched(browser, origin, viewport=COLUMN) as page:
-        if unit is None:
-            page.route(f"**/{name}.json", forget)
-            unit = "nats"
         page.goto(f"/{name}.html")
         page.wait_for_selector(".gu-live")
         rows = page.locator(".gu-slider").evaluate_all(
             "all => all.map(e => [e.querySelector('input').ariaLabel, e.querySelector('.gu-note').textContent])"
         )
         expected = sorted(enumerate(SHARES, 1), key=lambda share: -share[1])
-        notes = [(k, f"{share:.2f} {unit}" if share >= 0.01 else f"unused: 0.00 {unit}") for k, share in expected]
+        notes = [
+            (k, f"{share:.2f} {PERCENT}" if share >= 0.01 else f"unused: 0.00 {PERCENT}") for k, share in expected
+        ]
         assert rows == [[f"Latent unit {k}", note] for k, note in notes]
         assert page.locator(".gu-unused").count() == 2
-        page.get_by_role("button", name=draw, exact=True).click()
+        page.get_by_role("button", name="Draw z from N(0, I)", exact=True).click()
         z = np.floor(10 * np.clip(widgets.Noise(1).normal(5).astype(float), -3, 3) + 0.5) / 10
         picture = page.locator(".gu-picture canvas")
         settled = "([c, z]) => JSON.parse(c.dataset.z).every((value, k) => Math.abs(value - z[k]) < 1e-9)"

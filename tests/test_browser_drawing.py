@@ -39,7 +39,7 @@ globalThis.read = () => {
     const reader = new FileReader(); // a canvas holds 8 bits a pixel: nothing is lost as bytes
     return new Promise((resolve) => {
         reader.onload = () => resolve(reader.result.split(",")[1]);
-        reader.readAsDataURL(new Blob([scaled(pad.ink(), 255, new Uint8ClampedArray(280 * 280))]));
+        reader.readAsDataURL(new Blob([scaled(pad.ink().data, 255, new Uint8ClampedArray(280 * 280))]));
     });
 };
 // Strokes as the browser would report them, and as quickly as it can take them.

@@ -1,7 +1,7 @@
 """The Python half of runtime.js: a widget that holds exported graphs and answers for them in a live notebook."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ class GraphWidget(anywidget.AnyWidget):
         """Name the class alone: the same text after every run."""
         return f"{type(self).__name__}()"
 
-    def run(self, graph: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+    def run(self, graph: str, **inputs: np.ndarray | float) -> dict[str, np.ndarray]:
         """Run one of the widget's graphs here, with onnxruntime.
 
         Raises:
@@ -93,6 +93,32 @@ class GraphWidget(anywidget.AnyWidget):
             self.send({"id": question.get("id"), "error": f"{type(error).__name__}: {error}"})
 
 
+class DrawingWidget(GraphWidget):
+    """A widget with a pad to draw on, which begins with an example.
+
+    Args:
+        graphs: as `GraphWidget` takes them; `prepare` turns a drawing, `ink`, `(1, 1, 280, 280)`, into an image, `x`,
+            `(1, 1, 28, 28)`.
+        examples: images that a reader may begin with, `(n, 1, 28, 28)` in [0, 1].
+        **state: values of the subclass's traits.
+    """
+
+    examples = traitlets.Unicode().tag(sync=True)
+    example = traitlets.Int(0).tag(sync=True)
+
+    def __init__(self, graphs: Mapping[str, Graph], examples: Tensor, **state: Any) -> None:
+        super().__init__(graphs, examples=images_to_text("examples", examples), **state)
+
+    def drawing(self) -> np.ndarray:
+        """Enlarge the example that the pad begins with to a drawing, `(1, 1, 280, 280)` in [0, 1]."""
+        pixel = np.ones((1, SIDE // FIELD, SIDE // FIELD), dtype=np.float32)
+        return np.kron(images_from_text(self.examples)[self.example], pixel)[None]
+
+    def prepared(self) -> np.ndarray:
+        """Prepare the example that the pad begins with, `(1, 1, 28, 28)`."""
+        return self.run("prepare", ink=self.drawing())["x"]
+
+
 def esm(*names: str) -> str:
     """Join runtime.js and a widget's own files, in this order, to the one module that anywidget loads."""
     return "".join((FOLDER / name).read_text() for name in ("runtime.js", *names))
@@ -101,6 +127,30 @@ def esm(*names: str) -> str:
 def css(*names: str) -> str:
     """Join runtime.css and a widget's own files, in this order, to its style sheet."""
     return "".join((FOLDER / name).read_text() for name in ("runtime.css", *names))
+
+
+def check_shapes(
+    graph: Graph, inputs: Mapping[str, tuple[int, ...]], outputs: Mapping[str, tuple[int, ...]] | None = None
+) -> None:
+    """Say so if a graph takes something else than it should, or gives it, where that is told.
+
+    Raises:
+        ValueError: other names or shapes.
+    """
+    for kind, found, expected in (("inputs", graph.inputs, inputs), ("outputs", graph.outputs, outputs)):
+        if expected is not None and found != expected:
+            raise ValueError(f"{graph.path.name}: expected {kind} of shapes {dict(expected)}, got {found}")
+
+
+def class_names(classes: Sequence[str]) -> list[str]:
+    """List the names of classes.
+
+    Raises:
+        ValueError: no classes, or two of the same name.
+    """
+    if not len(classes) or len(set(classes)) < len(classes):
+        raise ValueError(f"classes: expected names that are all different, got {classes!r}")
+    return list(classes)
 
 
 def images_to_text(name: str, images: Tensor) -> str:
@@ -117,8 +167,3 @@ def images_to_text(name: str, images: Tensor) -> str:
 def images_from_text(text: str) -> np.ndarray:
     """Read what `images_to_text` wrote: `(N, 1, 28, 28)` float32 in [0, 1]."""
     return np.frombuffer(base64.b64decode(text), np.uint8).reshape(-1, 1, FIELD, FIELD) / np.float32(255)
-
-
-def enlarged(text: str, number: int) -> np.ndarray:
-    """Enlarge an image that `images_to_text` wrote to a pad's drawing, `(1, 1, 280, 280)` in [0, 1]."""
-    return np.kron(images_from_text(text)[number], np.ones((1, SIDE // FIELD, SIDE // FIELD), dtype=np.float32))[None]

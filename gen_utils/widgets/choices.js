@@ -3,12 +3,9 @@
 function labelChoices(model, name, describe) {
   const classes = model.get("classes");
   const images = classes.map((each) => imageCanvas(describe(each), 28, 28));
-  const choose = (label) => {
-    model.set("label", label);
-    model.save_changes();
-  };
+  const set = setter(model);
   const buttons = classes.map((each, label) =>
-    h("button", { type: "button", class: "gu-choice", "aria-label": `Label ${each}`, onclick: () => choose(label) }, images[label].element, each),
+    h("button", { type: "button", class: "gu-choice", "aria-label": `Label ${each}`, onclick: () => set({ label }) }, images[label].element, each),
   );
   const show = () => buttons.forEach((choice, label) => choice.setAttribute("aria-pressed", label === model.get("label")));
   const paint = (pictures) => images.forEach((image, label) => image.paint(pictures[label]));

@@ -19,7 +19,7 @@ function buildCompletion(model, graphs) {
   };
   const prepare = latest(async () => {
     const began = performance.now();
-    const found = await graphs.run("prepare", { ink: { data: pad.ink(), dims: [1, 1, PAD_SIDE, PAD_SIDE] } });
+    const found = await graphs.run("prepare", { ink: pad.ink() });
     x = found.x.data;
     cover(began);
   });
@@ -39,37 +39,31 @@ function buildCompletion(model, graphs) {
   const complete = latest(async () => {
     const began = performance.now();
     const [rows, seed, change] = [model.get("rows"), model.get("seed"), changes];
-    const [noise, dims] = [new Noise(seed), [B, 1, 28, 28]];
-    const u = Float32Array.from({ length: 784 * B }, () => noise.uniform());
+    const [u, dims] = [new Noise(seed).uniforms(784 * B), [B, 1, 28, 28]];
     let images = repeated(x, B).map((pixel, i) => (i % 784 < 28 * rows ? pixel : 0));
-    let calls = 0;
     for (let row = rows; row < 28; row++) {
       const chosen = Float32Array.from(images, (_, i) => Number(Math.floor((i % 784) / 28) === row));
-      for (let settled = false; !settled; calls++) {
+      for (let settled = false; !settled; ) {
         const { x_next } = await graphs.run("step", { x: { data: images, dims }, u: { data: u, dims }, chosen: { data: chosen, dims } });
         settled = x_next.data.every((pixel, i) => pixel === images[i]);
         images = x_next.data;
       }
       if (change !== changes || seed !== model.get("seed")) return;
       show(images, rows, row + 1);
-      await new Promise(requestAnimationFrame);
+      await nextFrame();
     }
     text.textContent = `${28 * (28 - rows)} pixels of each completion drawn from p(pixel | all before it).`;
     done.dataset.images = Array.from(images, Number).join("");
-    done.dataset.calls = calls;
     done.dataset.shown = JSON.stringify({ rows, seed });
     done.dataset.ms = performance.now() - began;
   });
 
-  const set = (name, value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
+  const set = setter(model);
   let prepared = null;
   const pad = drawingPad({ label: "Drawing pad", examples: imageBytes(model.get("examples")), onchange: () => (prepared = prepare()) });
   const rows = slider({
     label: "Rows that are kept", symbol: "rows", format: String, min: 1, max: 27, step: 1, value: model.get("rows"),
-    oninput: (value) => set("rows", value),
+    oninput: (value) => set({ rows: value }),
   });
   model.on("change:example", () => pad.show(model.get("example")));
   model.on("change:rows", () => {
@@ -84,7 +78,7 @@ function buildCompletion(model, graphs) {
     pad.element,
     h(
       "div", { class: "gu-pad" },
-      h("div", { class: "gu-seen" }, seen.element, h("div", {}, rows.element, text, h("div", { class: "gu-buttons" }, button("Complete", () => set("seed", model.get("seed") + 1))))),
+      h("div", { class: "gu-seen" }, seen.element, h("div", {}, rows.element, text, h("div", { class: "gu-buttons" }, button("Complete", () => set({ seed: model.get("seed") + 1 }))))),
       done,
       h("div", { class: "gu-caption" }, "Draw a whole digit: the line cuts it. Blue: kept from your drawing. Orange: drawn by the model."),
     ),
@@ -98,8 +92,6 @@ function buildCompletion(model, graphs) {
 }
 
 const repeated = (image, times) => Float32Array.from({ length: image.length * times }, (_, i) => image[i % image.length]);
-
-const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
 // A picture of 28 × 28 on light paper with a line under its first rows; `colour(row)` is the ink's in that row.
 function cutImage(label) {

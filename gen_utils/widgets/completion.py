@@ -1,5 +1,7 @@
 """Draw a digit, cover its lower part, and see a model complete it pixel by pixel."""
 
+import math
+
 import numpy as np
 import traitlets
 from matplotlib.colors import to_rgb
@@ -9,11 +11,11 @@ from torch import Tensor
 from gen_utils import plots
 from gen_utils.drawing import FIELD
 from gen_utils.export import Graph
-from gen_utils.widgets.base import GraphWidget, enlarged, esm, images_to_text
+from gen_utils.widgets.base import DrawingWidget, check_shapes, esm
 from gen_utils.widgets.noise import Noise
 
 
-class Completion(GraphWidget):
+class Completion(DrawingWidget):
     """A pad to draw a digit on; the model sees its upper rows alone, and completes them, for several draws of noise.
 
     Args:
@@ -29,15 +31,12 @@ class Completion(GraphWidget):
     """
 
     _esm = esm("draw.js", "completion.js")
-    examples = traitlets.Unicode().tag(sync=True)
-    example = traitlets.Int(0).tag(sync=True)
     batch = traitlets.Int().tag(sync=True)
     rows = traitlets.Int(FIELD // 2).tag(sync=True)
     seed = traitlets.Int(0).tag(sync=True)
 
     def __init__(self, step: Graph, prepare: Graph, examples: Tensor) -> None:
-        graphs = {"step": step, "prepare": prepare}
-        super().__init__(graphs, examples=images_to_text("examples", examples), batch=_batch(step))
+        super().__init__({"step": step, "prepare": prepare}, examples, batch=_batch(step))
 
     def prepared(self) -> np.ndarray:
         """Prepare the example that the pad begins with, `(1, 1, 28, 28)`, pixels of 0 or 1.
@@ -45,7 +44,7 @@ class Completion(GraphWidget):
         Raises:
             ValueError: the graph answers with grey pixels.
         """
-        x = self.run("prepare", ink=enlarged(self.examples, self.example))["x"]
+        x = super().prepared()
         if not np.isin(x, (0, 1)).all():
             raise ValueError("prepare: expected a graph that answers with pixels of 0 or 1, got grey ones")
         return x
@@ -57,8 +56,7 @@ class Completion(GraphWidget):
         drawing one after the other gives.
         """
         shape = (self.batch, 1, FIELD, FIELD)
-        noise = Noise(self.seed)
-        u = np.array([noise.uniform() for _ in range(np.prod(shape))], dtype=np.float32).reshape(shape)
+        u = Noise(self.seed).uniforms(math.prod(shape)).reshape(shape)
         kept = np.arange(FIELD)[:, None] < self.rows
         x = np.broadcast_to(np.where(kept, x, 0), shape).astype(np.float32)
         for row in range(self.rows, FIELD):
@@ -87,7 +85,5 @@ class Completion(GraphWidget):
 def _batch(step: Graph) -> int:
     # How many images the graph takes at once.
     B = step.inputs.get("x", (1,))[0]
-    expected = dict.fromkeys(("x", "u", "chosen"), (B, 1, FIELD, FIELD))
-    if step.inputs != expected:
-        raise ValueError(f"{step.path.name}: expected inputs of shapes {expected}, got {step.inputs}")
+    check_shapes(step, dict.fromkeys(("x", "u", "chosen"), (B, 1, FIELD, FIELD)))
     return B

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from gen_utils import plots
 from gen_utils.drawing import FIELD
 from gen_utils.export import Graph
-from gen_utils.widgets.base import esm
+from gen_utils.widgets.base import class_names, esm
 from gen_utils.widgets.latents import COLOUR, NATS, LatentSliders, rate_bars
 
 COLUMNS, ABOVE = 5, 8  # pictures in a row of the poster, pixels above each for its label
@@ -34,10 +34,9 @@ class ConditionalSliders(LatentSliders):
     label = traitlets.Int(0).tag(sync=True)
 
     def __init__(self, decoder: Graph, rates: Sequence[float], classes: Sequence[str], unit: str = NATS) -> None:
-        if not len(classes) or len(set(classes)) < len(classes):
-            raise ValueError(f"classes: expected names that are all different, got {classes!r}")
+        names = class_names(classes)
         super().__init__(decoder, rates, unit)
-        self.classes = list(classes)
+        self.classes = names
 
     def poster(self) -> Figure:
         """Draw the current z under every label, the chosen one framed, beside the rate of every unit."""

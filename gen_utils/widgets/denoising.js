@@ -16,7 +16,7 @@ function buildDenoising(model, graphs) {
     const began = performance.now();
     const [sigma, seed] = [model.get("sigma"), model.get("seed")];
     const eps = { data: new Noise(seed).normal(784), dims: [1, 1, 28, 28] };
-    const found = await graphs.run("denoise", { x, eps, sigma: { data: Float32Array.of(sigma), dims: [1] } });
+    const found = await graphs.run("denoise", { x, eps, sigma: oneNumber(sigma) });
     const errors = Array.from(found.error.data, (value) => value.toFixed(3));
     clean.paint(x.data);
     noisy.paint(found.noisy.data); // a canvas clips what lies outside 0…1
@@ -28,19 +28,16 @@ function buildDenoising(model, graphs) {
     denoised.element.dataset.ms = performance.now() - began;
   });
   const prepare = latest(async () => {
-    ({ x } = await graphs.run("prepare", { ink: { data: pad.ink(), dims: [1, 1, PAD_SIDE, PAD_SIDE] } }));
+    ({ x } = await graphs.run("prepare", { ink: pad.ink() }));
     await draw();
   });
 
-  const set = (name, value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
+  const set = setter(model);
   let prepared = null;
   const pad = drawingPad({ label: "Drawing pad", examples: imageBytes(model.get("examples")), onchange: () => (prepared = prepare()) });
   const level = slider({
     label: "Standard deviation of the noise", symbol: "σ", format: (v) => v.toFixed(2),
-    min: 0, max: 1, step: 0.05, value: model.get("sigma"), oninput: (value) => set("sigma", value),
+    min: 0, max: 1, step: 0.05, value: model.get("sigma"), oninput: (value) => set({ sigma: value }),
   });
   model.on("change:example", () => pad.show(model.get("example")));
   model.on("change:sigma", () => {
@@ -50,7 +47,7 @@ function buildDenoising(model, graphs) {
   model.on("change:seed", draw);
 
   const figure = (image, ...caption) => h("div", {}, image.element, h("div", { class: "gu-caption" }, ...caption));
-  const other = button("Other noise", () => set("seed", model.get("seed") + 1));
+  const other = button("Other noise", () => set({ seed: model.get("seed") + 1 }));
   const element = h(
     "div", { class: "gu-columns", style: `--gu-accent: ${model.get("colours").model}` },
     pad.element,

@@ -8,11 +8,11 @@ from torch import Tensor
 from gen_utils import plots
 from gen_utils.drawing import FIELD
 from gen_utils.export import Graph
-from gen_utils.widgets.base import GraphWidget, enlarged, esm, images_to_text
+from gen_utils.widgets.base import DrawingWidget, esm
 from gen_utils.widgets.noise import Noise
 
 
-class DenoisingSlider(GraphWidget):
+class DenoisingSlider(DrawingWidget):
     """A pad to draw a digit on, a slider for the noise that is added to it, and what a denoiser makes of the sum.
 
     Args:
@@ -29,25 +29,18 @@ class DenoisingSlider(GraphWidget):
     """
 
     _esm = esm("draw.js", "denoising.js")
-    examples = traitlets.Unicode().tag(sync=True)
-    example = traitlets.Int(0).tag(sync=True)
     sigma = traitlets.Float().tag(sync=True)
     seed = traitlets.Int(0).tag(sync=True)
 
     def __init__(self, denoise: Graph, prepare: Graph, examples: Tensor, sigma: float = 0.5) -> None:
         if not 0 <= sigma <= 1:
             raise ValueError(f"sigma: expected a number in [0, 1], got {sigma!r}")
-        graphs = {"denoise": denoise, "prepare": prepare}
-        super().__init__(graphs, examples=images_to_text("examples", examples), sigma=sigma)
-
-    def prepared(self) -> np.ndarray:
-        """Prepare the example that the pad begins with, `(1, 1, 28, 28)`."""
-        return self.run("prepare", ink=enlarged(self.examples, self.example))["x"]
+        super().__init__({"denoise": denoise, "prepare": prepare}, examples, sigma=sigma)
 
     def denoise(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """Add the current noise to x, `(1, 1, 28, 28)`, and denoise it: `noisy`, `x_hat` and `error`."""
         eps = Noise(self.seed).normal(FIELD * FIELD).reshape(1, 1, FIELD, FIELD)
-        return self.run("denoise", x=x, eps=eps, sigma=np.array([self.sigma], dtype=np.float32))
+        return self.run("denoise", x=x, eps=eps, sigma=self.sigma)
 
     def poster(self) -> Figure:
         """Draw the first example, with noise and denoised, each with its error; pixels outside [0, 1] are clipped."""

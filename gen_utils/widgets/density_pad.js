@@ -38,7 +38,7 @@ function buildDensityPad(model, graphs) {
   const draw = latest(async () => {
     const began = performance.now();
     const shown = JSON.stringify(["train", "held_out", "bandwidth"].map((name) => model.get(name)));
-    const feeds = { grid: { data: place, dims: [grid] }, bandwidth: { data: Float32Array.of(model.get("bandwidth")), dims: [1] } };
+    const feeds = { grid: { data: place, dims: [grid] }, bandwidth: oneNumber(model.get("bandwidth")) };
     for (const name of Object.keys(KINDS)) {
       const points = model.get(name);
       feeds[name] = { data: Float32Array.from({ length: most }, (_, i) => points[i] ?? 0), dims: [most] };
@@ -56,10 +56,7 @@ function buildDensityPad(model, graphs) {
   });
 
   // The model is the one place where points and bandwidth live: mouse, keys, sliders and Python all change them there.
-  const set = (name, value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
+  const set = setter(model);
   followHands(chart, model, { kindOf: () => kind, tell, set, at });
 
   // A hundred steps, each by the same factor, to the three digits that the slider shows.
@@ -69,7 +66,7 @@ function buildDensityPad(model, graphs) {
   const bandwidth = slider({
     label: "Bandwidth h", symbol: "<i>h</i>", format: (step) => bandwidthAt(step).toPrecision(3),
     min: 0, max: 100, step: 1, value: stepOf(begin.bandwidth),
-    oninput: (step) => set("bandwidth", Number(bandwidthAt(step).toPrecision(3))),
+    oninput: (step) => set({ bandwidth: Number(bandwidthAt(step).toPrecision(3)) }),
   });
   model.on("change:bandwidth", () => bandwidth.set(stepOf(model.get("bandwidth"))));
   model.on("change:train change:held_out change:bandwidth", draw);
@@ -81,10 +78,6 @@ function buildDensityPad(model, graphs) {
     chart.repaint();
   };
   choose(kind);
-  const assign = (values) => {
-    for (const [name, value] of Object.entries(values)) model.set(name, value);
-    model.save_changes();
-  };
   const element = h(
     "div", { class: "gu-columns", style: `--gu-accent: ${model.get("colours").model}` },
     h("div", { class: "gu-wide" }, chart.element, hint),
@@ -92,7 +85,7 @@ function buildDensityPad(model, graphs) {
       "div", { class: "gu-pad gu-fine" },
       h("div", { class: "gu-buttons", role: "group", "aria-label": "A click adds" }, ...choices),
       bandwidth.element,
-      h("div", { class: "gu-buttons" }, button("Clear", () => assign({ train: [], held_out: [] })), button("Reset", () => assign(begin))),
+      h("div", { class: "gu-buttons" }, button("Clear", () => set({ train: [], held_out: [] })), button("Reset", () => set(begin))),
     ),
     h("div", { class: "gu-pad" }, table.element),
   );
@@ -105,10 +98,10 @@ function followHands(chart, model, { kindOf, tell, set, at }) {
   const add = (x) => {
     const kind = kindOf();
     const points = model.get(kind);
-    if (points.length < most) set(kind, [...points, x]);
+    if (points.length < most) set({ [kind]: [...points, x] });
     else tell(`There is room for ${most} ${KINDS[kind]}: remove one first.`);
   };
-  const remove = (name, i) => set(name, model.get(name).filter((_, j) => j !== i));
+  const remove = (name, i) => set({ [name]: model.get(name).filter((_, j) => j !== i) });
   // The number of the point of a kind that is nearest to x, if one is within reach.
   const near = (name, x, reach) => {
     const away = model.get(name).map((point) => Math.abs(point - x));

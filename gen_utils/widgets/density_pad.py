@@ -59,16 +59,13 @@ class DensityPad(GraphWidget):
 
     def fit(self) -> dict[str, np.ndarray]:
         """Run the graph on the current points: `density` `(3, 241)`, `train_score` and `held_out_score`, `(3,)`."""
-        inputs = {
-            "bandwidth": np.array([self.bandwidth], dtype=np.float32),
-            "grid": np.linspace(-self.limit, self.limit, GRID, dtype=np.float32),
-        }
+        inputs = {"grid": np.linspace(-self.limit, self.limit, GRID, dtype=np.float32)}
         for name in ("train", "held_out"):
             values = getattr(self, name)
             spare = POINTS - len(values)
             inputs[name] = np.pad(np.array(values, dtype=np.float32), (0, spare))
             inputs[f"{name}_weight"] = np.pad(np.ones(len(values), dtype=np.float32), (0, spare))
-        return self.run("fit", **inputs)
+        return self.run("fit", bandwidth=self.bandwidth, **inputs)
 
     def poster(self) -> Figure:
         """Draw the points, the three densities and their mean log-likelihoods."""

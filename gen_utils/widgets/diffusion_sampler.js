@@ -65,23 +65,16 @@ function buildDiffusionSampler(model, graphs) {
   });
 
   // The model is the one place where the settings live: page and Python both change them there.
-  const set = (values) => {
-    Object.entries(values).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const set = setter(model);
   const number = (options) => slider({ ...options, format: (value) => value.toFixed(1), min: 0, step: 0.1 });
   const scrub = slider({
-    label: "Step of the trajectory", symbol: "<i>x<sub>T</sub></i>", min: 0, max: initial.steps, step: 1, value: 0,
+    label: "Step of the trajectory", symbol: "<i>x<sub>T</sub></i>", end: "<i>x</i><sub>0</sub>", min: 0, max: initial.steps, step: 1, value: 0,
     format: (place) => (frames[place] ? `t = ${frames[place].time}` : ""),
     oninput: (place) => {
       at = Math.min(place, frames.length - 1);
       showState();
     },
   });
-  const end = h("span", { class: "gu-symbol", "aria-hidden": "true" });
-  end.innerHTML = "<i>x</i><sub>0</sub>";
-  scrub.element.append(end);
-  scrub.element.querySelector("output").ariaLive = "off"; // while it grows, it is not read aloud
   const guidance = number({ label: "Guidance", symbol: "guidance <i>ω</i>", max: strongest, value: initial.guidance, oninput: (value) => set({ guidance: value }) });
   const eta = number({ label: "Eta: the share of fresh noise in each step", symbol: "noise η", max: 1, value: initial.eta, oninput: (value) => set({ eta: value }) });
   const steps = numbers.map((n) => h("button", { type: "button", class: "gu-button", "aria-label": `${n} steps`, onclick: () => set({ steps: n }) }, String(n)));

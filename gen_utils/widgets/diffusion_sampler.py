@@ -1,6 +1,7 @@
 """Draw a digit from noise, step by step, under a label of the reader's choice."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import traitlets
@@ -12,7 +13,7 @@ from gen_utils.diffusion import ImageDiffusion
 from gen_utils.drawing import FIELD
 from gen_utils.export import Graph
 from gen_utils.samplers import ddim_step
-from gen_utils.widgets.base import GraphWidget, css, esm
+from gen_utils.widgets.base import GraphWidget, check_shapes, class_names, css, esm
 from gen_utils.widgets.noise import Noise
 
 STEPS = (5, 10, 20, 50)  # that a reader can choose from: all divisible by the stills' number less one
@@ -102,14 +103,13 @@ class DiffusionSampler(GraphWidget):
         steps: int = 20,
         eta: float = 0.0,
     ) -> None:
-        check_choices(classes, label, guidance)
+        chosen = choice_traits(classes, label, guidance)
         if steps not in STEPS:
             raise ValueError(f"steps: expected one of {[*STEPS]}, got {steps!r}")
         if not 0 <= eta <= 1:
             raise ValueError(f"eta: expected a number in [0, 1], got {eta!r}")
         check_shapes(step, INPUTS, OUTPUTS)
-        chosen = {"label": label, "guidance": guidance, "steps": steps, "eta": eta}
-        super().__init__({"step": step}, classes=list(classes), **chosen)
+        super().__init__({"step": step}, **chosen, steps=steps, eta=eta)
 
     def trajectory(self) -> dict[str, np.ndarray]:
         """Draw a digit as the page does, with the noise of the current seed.
@@ -156,33 +156,21 @@ def descent(
 ) -> Iterator[dict[str, np.ndarray]]:
     """Take the steps from number `start` down to 1, of `steps` in all, and yield what the graph gives for each."""
     for i in range(start, 0, -1):
-        numbers = {"i": i, "steps": steps, "label": label, "guidance": guidance, "eta": eta}
-        inputs = {name: np.array([value], dtype=np.float32) for name, value in numbers.items()}
-        found = run("step", x=x, noise=noise.normal(FIELD * FIELD).reshape(IMAGE), **inputs)
+        eps = noise.normal(FIELD * FIELD).reshape(IMAGE)
+        found = run("step", x=x, noise=eps, i=i, steps=steps, label=label, guidance=guidance, eta=eta)
         x = found["x_next"]
         yield found
 
 
-def check_choices(classes: Sequence[str], label: int, guidance: float) -> None:
-    """Say what is wrong with names of labels, a label or a strength of guidance that a reader shall start with.
+def choice_traits(classes: Sequence[str], label: int, guidance: float) -> dict[str, Any]:
+    """Turn names of labels, and the label and the strength of guidance that a reader starts with, into their traits.
 
     Raises:
         ValueError: no classes or two of the same name, another label than 0…C, or guidance outside 0…8.
     """
-    if not len(classes) or len(set(classes)) < len(classes):
-        raise ValueError(f"classes: expected names that are all different, got {classes!r}")
-    if label not in range(len(classes) + 1):
-        raise ValueError(f"label: expected 0…{len(classes) - 1}, or {len(classes)} for none, got {label!r}")
+    names = class_names(classes)
+    if label not in range(len(names) + 1):
+        raise ValueError(f"label: expected 0…{len(names) - 1}, or {len(names)} for none, got {label!r}")
     if not 0 <= guidance <= STRONGEST:
         raise ValueError(f"guidance: expected a number in [0, {STRONGEST:g}], got {guidance!r}")
-
-
-def check_shapes(graph: Graph, inputs: Mapping[str, tuple[int, ...]], outputs: Mapping[str, tuple[int, ...]]) -> None:
-    """Say so if a graph takes or gives something else than it should.
-
-    Raises:
-        ValueError: other names or shapes.
-    """
-    for kind, found, expected in (("inputs", graph.inputs, inputs), ("outputs", graph.outputs, outputs)):
-        if found != expected:
-            raise ValueError(f"{graph.path.name}: expected {kind} of shapes {dict(expected)}, got {found}")
+    return {"classes": names, "label": label, "guidance": guidance}

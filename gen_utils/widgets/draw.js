@@ -6,7 +6,7 @@ const PEN_WIDTH = PAD_SIDE / 12; // about MNIST's, once the drawing is 20 pixels
 const PEN_STEP = 7; // what an arrow key moves the pen
 
 // `examples` are images of 28 × 28 bytes, one after the other, that a button shows in turn; `onchange()` hears of
-// each change. Returns the element and its buttons; ink() and set(ink), a Float32Array of 280 × 280, 1 for ink;
+// each change. Returns the element and its buttons; ink(), a tensor of 280 × 280, 1 for ink; set(values), its numbers;
 // show(k), an example; put(bytes), an image; and clear().
 function drawingPad({ label, examples = new Uint8Array(), onchange }) {
   const canvas = h("canvas", {
@@ -29,7 +29,7 @@ function drawingPad({ label, examples = new Uint8Array(), onchange }) {
     const { data } = context.getImageData(0, 0, PAD_SIDE, PAD_SIDE);
     const values = new Float32Array(PAD_SIDE * PAD_SIDE);
     for (let i = 0; i < values.length; i++) values[i] = 1 - data[4 * i] / 255;
-    return values;
+    return { data: values, dims: [1, 1, PAD_SIDE, PAD_SIDE] };
   };
   const set = (values) => {
     context.putImageData(inkImage(values, PAD_SIDE, PAD_SIDE), 0, 0);

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from gen_utils import plots
 from gen_utils.export import Graph
-from gen_utils.widgets.base import GraphWidget, enlarged, esm, images_to_text
+from gen_utils.widgets.base import DrawingWidget, esm
 from gen_utils.widgets.latents import COLOUR, labelled_codes
 
 
-class PosteriorPlane(GraphWidget):
+class PosteriorPlane(DrawingWidget):
     """A pad to draw a digit on, and the posterior that an encoder answers with, on a two-dimensional latent space.
 
     Args:
@@ -34,8 +34,6 @@ class PosteriorPlane(GraphWidget):
     labels: traitlets.List = traitlets.List().tag(sync=True)
     palette = traitlets.List(plots.CLASSES).tag(sync=True)
     limit = traitlets.Float(4.0).tag(sync=True)
-    examples = traitlets.Unicode().tag(sync=True)
-    example = traitlets.Int(0).tag(sync=True)
 
     def __init__(
         self,
@@ -48,20 +46,15 @@ class PosteriorPlane(GraphWidget):
         examples: Tensor,
     ) -> None:
         graphs = {"encoder": encoder, "decoder": decoder, "prepare": prepare, "classifier": classifier}
-        super().__init__(graphs, examples=images_to_text("examples", examples), **labelled_codes(codes, labels))
-
-    def drawing(self) -> np.ndarray:
-        """Enlarge the example that the pad begins with to a drawing, `(1, 1, 280, 280)` in [0, 1]."""
-        return enlarged(self.examples, self.example)
+        super().__init__(graphs, examples, **labelled_codes(codes, labels))
 
     def poster(self) -> Figure:
         """Draw an example, the plane with its posterior, and the picture that the posterior's mean decodes to."""
-        ink = self.drawing()
-        x = self.run("prepare", ink=ink)["x"]
+        x = self.prepared()
         code = self.run("encoder", x=x)
         p = self.run("classifier", x=x)["p"][0]
         figure, (left, middle, right) = plots.figure(columns=3, height=2.3, width_ratios=[1, 1.5, 1])
-        plots.show_images(left, ink).set_xlabel(f"read as {p.argmax()}\nwith probability {p.max():.2f}")
+        plots.show_images(left, self.drawing()).set_xlabel(f"read as {p.argmax()}\nwith probability {p.max():.2f}")
         plots.label_scatter(middle, np.array(self.codes), np.array(self.labels))
         (mu,), (sigma,) = code["mu"], code["sigma"]
         for deviations in (2, 1):

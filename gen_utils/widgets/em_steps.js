@@ -74,10 +74,7 @@ function buildEMSteps(model, graphs) {
   };
 
   // The model is the one place where points, K and seed live: page and Python both change them there.
-  const set = (values) => {
-    Object.entries(values).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const set = setter(model);
   model.on("change:points", refit);
   model.on("change:components change:seed", restart);
 
@@ -219,7 +216,7 @@ function pointPad({ label, limit, points, draw, onchange }) {
 
 // The points in their components' colours, mixed by responsibility; each component's outline, and its number.
 function paintMixture(context, toPixels, { palette, points, responsibilities, outline, mu }) {
-  const colours = palette.map((colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16)));
+  const colours = palette.map(rgb);
   const K = mu ? mu.length / 2 : 0;
   const edge = context.strokeStyle;
   points.forEach((point, i) => {

@@ -12,12 +12,12 @@ function buildFlowLayers(model, graphs) {
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   const text = h("p", { class: "gu-hint", role: "status" });
   let states = null; // one after the other, draws × 2 each
-  let sectors = null;
+  let members = null; // of each colour, by the direction in which they began
   let shown = 0; // the state that is painted; between two states while the points glide
 
   const look = { class: "gu-map", role: "img", "aria-label": "A thousand points where this layer puts them, coloured by where they began" };
   const map = planeCanvas(look, limit, (context, toPixels) => {
-    if (states) paintState(context, toPixels, { states, sectors, shown, draws, palette, limit, data, layers, colour: model.get("colours").data });
+    if (states) paintState(context, toPixels, { states, members, shown, draws, palette, limit, data, layers, colour: model.get("colours").data });
   });
   const paint = (at) => {
     shown = at;
@@ -46,20 +46,15 @@ function buildFlowLayers(model, graphs) {
     const seed = model.get("seed");
     const z = new Noise(seed).normal(2 * draws);
     states = (await graphs.run("path", { z: { data: z, dims: [draws, 2] } })).states.data;
-    const n = palette.length;
-    sectors = Array.from({ length: draws }, (_, i) => Math.floor((Math.atan2(z[2 * i + 1], z[2 * i]) / (2 * Math.PI) + 1) * n) % n);
+    members = byDirection(z, palette.length);
     paint(shown);
     text.textContent = nameOf(model.get("layer"), layers);
     map.element.dataset.layer = model.get("layer");
     map.element.dataset.seed = seed;
-    map.element.dataset.states = states.length / (2 * draws);
     map.element.dataset.ms = performance.now() - began;
   });
 
-  const set = (name, value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
+  const set = setter(model);
   let playing = null;
   const stop = () => {
     clearTimeout(playing);
@@ -68,20 +63,20 @@ function buildFlowLayers(model, graphs) {
   };
   const next = () => {
     if (model.get("layer") === layers - 1) return stop();
-    set("layer", model.get("layer") + 1);
+    set({ layer: model.get("layer") + 1 });
     playing = setTimeout(next, GLIDE_MS + REST_MS);
   };
   const play = button("Play", () => {
     if (playing !== null) return stop();
     play.textContent = "Stop";
-    if (model.get("layer") === layers - 1) set("layer", 0);
+    if (model.get("layer") === layers - 1) set({ layer: 0 });
     playing = setTimeout(next, REST_MS);
   });
   const layer = slider({
     label: "Layer", symbol: "layer", format: String, min: 0, max: layers - 1, step: 1, value: model.get("layer"),
     oninput: (value) => {
       stop();
-      set("layer", value);
+      set({ layer: value });
     },
   });
   // The model is the one place where layer and seed live: slider, player and Python all change them there.
@@ -91,7 +86,7 @@ function buildFlowLayers(model, graphs) {
   });
   model.on("change:seed", push);
 
-  const fresh = button("New noise", () => set("seed", model.get("seed") + 1));
+  const fresh = button("New noise", () => set({ seed: model.get("seed") + 1 }));
   const element = h(
     "div", { class: "gu-columns" },
     h("div", { class: "gu-pad" }, map.element),
@@ -106,14 +101,8 @@ function nameOf(layer, layers) {
   return `After ${layer} of ${layers - 2} couplings.`;
 }
 
-function paintState(context, toPixels, { states, sectors, shown, draws, palette, limit, data, layers, colour }) {
-  context.globalAlpha = 0.4;
-  context.lineWidth = 1;
-  for (const ends of [[[-limit, 0], [limit, 0]], [[0, -limit], [0, limit]]]) {
-    context.beginPath();
-    ends.forEach((end) => context.lineTo(...toPixels(end)));
-    context.stroke();
-  }
+function paintState(context, toPixels, { states, members, shown, draws, palette, limit, data, layers, colour }) {
+  paintAxes(context, toPixels, limit);
   context.globalAlpha = 0.35 * Math.max(0, shown - layers + 2); // only under the last state
   context.fillStyle = colour;
   for (const point of context.globalAlpha > 0 ? data : []) {
@@ -126,8 +115,7 @@ function paintState(context, toPixels, { states, sectors, shown, draws, palette,
   palette.forEach((shade, k) => {
     context.fillStyle = shade;
     context.beginPath();
-    for (let i = 0; i < draws; i++) {
-      if (sectors[i] !== k) continue;
+    for (const i of members[k]) {
       const at = [0, 1].map((axis) => (1 - part) * states[start + 2 * i + axis] + part * states[end + 2 * i + axis]);
       const [x, y] = toPixels(at);
       context.moveTo(x, y);

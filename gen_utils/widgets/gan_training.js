@@ -112,10 +112,7 @@ function buildGANTraining(model, graphs) {
   };
 
   // The model is the one place where the settings live: page and Python both change them there.
-  const set = (values) => {
-    Object.entries(values).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const set = setter(model);
   model.on("change:density change:loss change:seed", () => restart(running ? "Training from a new start." : READY));
   model.on("change:lr change:d_steps", showControls);
 
@@ -170,8 +167,6 @@ function buildGANTraining(model, graphs) {
   return { element, first: () => restart(READY) };
 }
 
-const nextFrame = () => new Promise(requestAnimationFrame);
-const grouped = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f"); // digits in threes
 const key = (colour, text) => h("span", {}, h("span", { class: "gu-key", style: `background: ${colour}` }), text);
 
 // Numbers with their names below.
@@ -205,13 +200,12 @@ function ganState(graphs, { weights, latent, batch, samples, real, enough }, upd
   let [noise, theta, phi, z, drawn] = []; // theta and phi: a network's weights and Adam's memory of them
 
   const normal = (...dims) => ({ data: noise.normal(dims.reduce((a, b) => a * b)), dims });
-  const uniform = (...dims) => ({ data: Float32Array.from({ length: dims[0] }, () => noise.uniform()), dims });
-  const number = (value) => ({ data: Float32Array.of(value), dims: [1] });
+  const uniform = (...dims) => ({ data: noise.uniforms(dims.reduce((a, b) => a * b)), dims });
   const points = () => graphs.run(`data_${gan.density}`, { u: uniform(batch), eps: normal(batch, 2) });
 
   // An update of the network whose weights the graph calls `own`, from all that the graph needs to remember of it.
   const updated = async (player, own, net, feeds, lr) => {
-    const found = await graphs.run(updates[gan.loss][player], { ...net.state, ...feeds, lr: number(lr), step: number(net.updates + 1) });
+    const found = await graphs.run(updates[gan.loss][player], { ...net.state, ...feeds, lr: oneNumber(lr), step: oneNumber(net.updates + 1) });
     const loss = found.loss.data[0];
     if (!Number.isFinite(loss)) throw new Diverged(`the ${player}'s loss became ${loss}`);
     const state = Object.fromEntries(Object.keys(net.state).map((name) => [name, found[`new_${name}`]]));
@@ -318,8 +312,8 @@ function paintPlane(context, side, { centre, limit, modes, radius }, { shown }, 
 function paintField(context, side, values, colour) {
   const cells = Math.sqrt(values.length);
   const image = new ImageData(cells, cells);
-  const rgb = [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
-  for (let i = 0; i < values.length; i++) image.data.set([...rgb, 150 * values[i]], 4 * i);
+  const ink = rgb(colour);
+  for (let i = 0; i < values.length; i++) image.data.set([...ink, 150 * values[i]], 4 * i);
   const small = new OffscreenCanvas(cells, cells);
   small.getContext("2d").putImageData(image, 0, 0);
   context.imageSmoothingQuality = "high";

@@ -16,7 +16,7 @@ from torch import Tensor
 from gen_utils import gan, plots, toys
 from gen_utils.export import Graph
 from gen_utils.metrics import mode_coverage
-from gen_utils.widgets.base import GraphWidget, esm
+from gen_utils.widgets.base import GraphWidget, check_shapes, esm
 from gen_utils.widgets.noise import Noise
 
 SAMPLES = 1000  # generated points of a picture
@@ -194,16 +194,13 @@ class GANTraining(GraphWidget):
         noise, sizes, updates = Noise(self.seed), dict(self.sizes), UPDATES[self.loss]
         B, K = sizes["batch"], sizes["latent"]
 
-        def uniform(*shape: int) -> np.ndarray:
-            return np.array([noise.uniform() for _ in range(B)], dtype=np.float32).reshape(shape)
-
         def normal(*shape: int) -> np.ndarray:
             return noise.normal(math.prod(shape)).reshape(shape)
 
         def points() -> dict[str, np.ndarray]:
-            return self.run(f"data_{self.density}", u=uniform(B), eps=normal(B, 2))
+            return self.run(f"data_{self.density}", u=noise.uniforms(B), eps=normal(B, 2))
 
-        def update(graph: str, state: dict[str, np.ndarray], **given: np.ndarray) -> dict[str, np.ndarray]:
+        def update(graph: str, state: dict[str, np.ndarray], **given: np.ndarray | float) -> dict[str, np.ndarray]:
             found = self.run(graph, **state, **given)
             return {name: found[f"new_{name}"] for name in state}
 
@@ -212,14 +209,12 @@ class GANTraining(GraphWidget):
         judge = {"phi": first["phi"], **zeros["phi"]}
         maker = {"theta": first["theta"], **zeros["theta"], "average": first["theta"]}
         z, real = normal(SAMPLES, K), np.concatenate([points()["place"] for _ in range(BATCHES_SHOWN)])
-        lr = np.array([self.lr], dtype=np.float32)
         for step in range(steps):
             for i in range(self.d_steps):
-                t = np.array([step * self.d_steps + i + 1], dtype=np.float32)
-                drawn = {"x": points()["x"], "z": normal(B, K), "u": uniform(B, 1)}
-                judge = update(updates["discriminator"], judge, theta=maker["theta"], **drawn, lr=lr, step=t)
-            t = np.array([step + 1], dtype=np.float32)
-            maker = update(updates["generator"], maker, phi=judge["phi"], z=normal(B, K), lr=lr, step=t)
+                t = step * self.d_steps + i + 1
+                drawn = {"x": points()["x"], "z": normal(B, K), "u": noise.uniforms(B)[:, None]}
+                judge = update(updates["discriminator"], judge, theta=maker["theta"], **drawn, lr=self.lr, step=t)
+            maker = update(updates["generator"], maker, phi=judge["phi"], z=normal(B, K), lr=self.lr, step=step + 1)
         shown = self.run(f"picture_{self.density}", theta=maker["average"], phi=judge["phi"], z=z)
         return {"theta": maker["theta"], "average": maker["average"], "phi": judge["phi"], "real": real, **shown}
 
@@ -266,6 +261,5 @@ def _sizes(graphs: Mapping[str, Graph]) -> dict[str, int | float]:
     }
     expected |= {name: discriminator if name.startswith("discriminator") else generator for name in players}
     for name, graph in graphs.items():
-        if graph.inputs != expected[name]:
-            raise ValueError(f"{graph.path.name}: expected inputs of shapes {expected[name]}, got {graph.inputs}")
+        check_shapes(graph, expected[name])
     return {"weights": P + Q, "latent": K, "batch": B, "samples": SAMPLES, "real": BATCHES_SHOWN, "enough": ENOUGH}

@@ -18,21 +18,17 @@ function buildPlane(model, graphs) {
     image.element.dataset.z = JSON.stringify(z);
   });
 
-  const move = (x, y) => {
-    model.set("x", x);
-    model.set("y", y);
-    model.save_changes();
-  };
+  const set = setter(model);
   const pad = plane({
     label: "Latent plane: move the point with the arrow keys, the mouse or a finger",
-    limit, step, colour: model.get("colours").latent, onmove: move,
+    limit, step, colour: model.get("colours").latent, onmove: (x, y) => set({ x, y }),
     draw: (context, toPixels) => paintCodes(context, toPixels, { codes, labels, palette, limit }),
   });
   const axes = [["x", 1], ["y", 2]].map(([name, k]) =>
     slider({
       label: `Latent unit ${k}`, symbol: `<i>z</i><sub>${k}</sub>`,
       min: -limit, max: limit, step, value: model.get(name), format: (v) => v.toFixed(2),
-      oninput: (value) => move(...(name === "x" ? [value, model.get("y")] : [model.get("x"), value])),
+      oninput: (value) => set({ [name]: value }),
     }),
   );
   // The model is the one place where the point lives: mouse, keys, sliders and Python all move it there.
@@ -44,7 +40,7 @@ function buildPlane(model, graphs) {
   };
   model.on("change:x change:y", follow);
 
-  const reset = button("Reset", () => move(0, 0));
+  const reset = button("Reset", () => set({ x: 0, y: 0 }));
   const element = h(
     "div", { class: "gu-columns" },
     h("div", { class: "gu-pad" }, pad.element),

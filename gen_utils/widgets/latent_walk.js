@@ -20,7 +20,7 @@ function buildLatentWalk(model, graphs) {
   let pictures = null; // of the point shown, one for each label
 
   const pictured = (x) => classes.map((_, label) => x.data.subarray(784 * label, 784 * (label + 1)));
-  const at = async ({ z0, z1 }, step) => pictured((await graphs.run("walk", { z0, z1, step: { data: Float32Array.of(step), dims: [1] } })).x);
+  const at = async ({ z0, z1 }, step) => pictured((await graphs.run("walk", { z0, z1, step: oneNumber(step) })).x);
   const newWay = async (seed) => {
     const noise = new Noise(seed);
     const [z0, z1] = [0, 1].map(() => ({ data: noise.normal(K), dims: [1, K] }));
@@ -56,10 +56,7 @@ function buildLatentWalk(model, graphs) {
     large.element.dataset.ms = performance.now() - began;
   });
 
-  const set = (values) => {
-    Object.entries(values).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const set = setter(model);
   const halt = () => {
     clearTimeout(walking);
     walking = null;
@@ -84,13 +81,9 @@ function buildLatentWalk(model, graphs) {
     set(values);
   };
   const along = slider({
-    label: "How far from z0 to z1", symbol: "<i>z</i><sub>0</sub>", format: (value) => value.toFixed(2),
+    label: "How far from z0 to z1", symbol: "<i>z</i><sub>0</sub>", end: "<i>z</i><sub>1</sub>", format: (value) => value.toFixed(2),
     min: 0, max: 1, step: 0.01, value: initial.step, oninput: (step) => halted({ step }),
   });
-  const end = h("span", { class: "gu-symbol", "aria-hidden": "true" });
-  end.innerHTML = "<i>z</i><sub>1</sub>";
-  along.element.append(end);
-  along.element.querySelector("output").ariaLive = "off"; // the slider tells its value, and a walk shall not be read aloud
   // The model is the one place where the state lives: slider, walk and Python all change it there.
   model.on("change:step", () => {
     along.set(model.get("step"));

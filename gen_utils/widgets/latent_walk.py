@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from gen_utils import plots
 from gen_utils.drawing import FIELD
 from gen_utils.export import Graph
-from gen_utils.widgets.base import GraphWidget, esm
+from gen_utils.widgets.base import GraphWidget, class_names, esm
 from gen_utils.widgets.latents import COLOUR
 from gen_utils.widgets.noise import Noise
 
@@ -37,15 +37,14 @@ class LatentWalk(GraphWidget):
     step = traitlets.Float(0.0).tag(sync=True)
 
     def __init__(self, walk: Graph, classes: Sequence[str]) -> None:
-        if not len(classes) or len(set(classes)) < len(classes):
-            raise ValueError(f"classes: expected names that are all different, got {classes!r}")
-        super().__init__({"walk": walk}, classes=list(classes), latent_dim=_latent_dim(walk, len(classes)))
+        names = class_names(classes)
+        super().__init__({"walk": walk}, classes=names, latent_dim=_latent_dim(walk, len(names)))
 
     def pictures(self, step: float) -> np.ndarray:
         """Show the point that lies `step` of the way between the seed's ends, under each label: `(C, 1, 28, 28)`."""
         noise = Noise(self.seed)
         z0, z1 = (noise.normal(self.latent_dim)[None] for _ in range(2))
-        return self.run("walk", z0=z0, z1=z1, step=np.array([step], dtype=np.float32))["x"]
+        return self.run("walk", z0=z0, z1=z1, step=step)["x"]
 
     def poster(self) -> Figure:
         """Draw the current point beside stills of the whole way, both under the current label."""

@@ -11,7 +11,6 @@ function buildMonteCarlo(model, graphs) {
   const [dims, exact, sizes, kinds] = ["dims", "exact", "sizes", "kinds"].map((name) => model.get(name));
   const scale = { linear: model.get("linear"), worst: model.get("worst") };
   const initial = Object.fromEntries(["dim", "draws", "seed"].map((name) => [name, model.get(name)]));
-  const thousands = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f"); // with thin spaces
   const value = (v) => v.toFixed(2).replace("-", "−");
   let streams = {}; // by K: the estimates of the current seed
   const stream = () => (streams[model.get("dim")] ??= estimateStream(model, graphs, model.get("dim")));
@@ -57,12 +56,9 @@ function buildMonteCarlo(model, graphs) {
   });
 
   // The model is the one place where the choice lives: page and Python both make it there.
-  const set = (values) => {
-    Object.entries(values).forEach(([name, v]) => model.set(name, v));
-    model.save_changes();
-  };
+  const set = setter(model);
   const draws = slider({
-    label: "Number of draws n", symbol: "<i>n</i>", format: (i) => thousands(sizes[i]),
+    label: "Number of draws n", symbol: "<i>n</i>", format: (i) => grouped(sizes[i]),
     min: 0, max: sizes.length - 1, step: 1, value: sizes.indexOf(model.get("draws")), oninput: (i) => set({ draws: sizes[i] }),
   });
   const units = slider({
@@ -102,7 +98,6 @@ function buildMonteCarlo(model, graphs) {
 function estimateStream(model, graphs, K) {
   const [sizes, block, repeats] = ["sizes", "block", "repeats"].map((name) => model.get(name));
   const noise = new Noise(model.get("seed"));
-  const tensor = (data, ...dims) => ({ data, dims });
   const each = repeats * K; // numbers a draw
   const stream = { before: 0, found: {} };
   let estimate = new Float32Array(2 * repeats);
@@ -111,8 +106,8 @@ function estimateStream(model, graphs, K) {
     const count = Math.min(block, size - stream.before);
     const eps = new Float32Array(block * each); // the rest doesn't count
     eps.set(noise.normal(count * each));
-    const feeds = { eps: tensor(eps, block, repeats, K), estimate: tensor(estimate, repeats, 2) };
-    const numbers = { count: tensor(Float32Array.of(count), 1), before: tensor(Float32Array.of(stream.before), 1) };
+    const feeds = { eps: { data: eps, dims: [block, repeats, K] }, estimate: { data: estimate, dims: [repeats, 2] } };
+    const numbers = { count: oneNumber(count), before: oneNumber(stream.before) };
     estimate = (await graphs.run(`estimate${K}`, { ...feeds, ...numbers })).new_estimate.data;
     stream.before += count;
     if (stream.before === size) stream.found[size] = estimate;

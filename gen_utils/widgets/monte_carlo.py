@@ -65,8 +65,8 @@ class MonteCarlo(GraphWidget):
             while before < size:
                 count = min(BLOCK, size - before)
                 eps[:count] = noise.normal(count * REPEATS * K).reshape(count, REPEATS, K)
-                numbers = dict(zip(("count", "before"), np.array([[count], [before]], np.float32), strict=True))
-                estimate = self.run(f"estimate{K}", eps=eps, estimate=estimate, **numbers)["new_estimate"]
+                answer = self.run(f"estimate{K}", eps=eps, estimate=estimate, count=count, before=before)
+                estimate = answer["new_estimate"]
                 before += count
             found[size] = estimate
         return found

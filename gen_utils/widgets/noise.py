@@ -40,6 +40,10 @@ class Noise:
         s[3] = (s[3] << 11 | s[3] >> 21) & _WORD
         return (result + 0.5) / 4294967296
 
+    def uniforms(self, n: int) -> np.ndarray:
+        """Draw n numbers from (0, 1), float32 `(n,)`, which rounds some to 1."""
+        return np.array([self.uniform() for _ in range(n)], dtype=np.float32)
+
     def normal(self, n: int) -> np.ndarray:
         """Draw n standard normal numbers, float32 `(n,)`."""
         out: list[float] = []

@@ -50,7 +50,7 @@ function buildNoisyDrawing(model, graphs) {
     drawn = draw();
   };
   const prepare = latest(async () => {
-    ({ x } = await graphs.run("prepare", { ink: { data: pad.ink(), dims: [1, 1, PAD_SIDE, PAD_SIDE] } }));
+    ({ x } = await graphs.run("prepare", { ink: pad.ink() }));
     restart();
   });
   const drawingChanged = () => {
@@ -59,22 +59,19 @@ function buildNoisyDrawing(model, graphs) {
   };
 
   const settings = () => Object.fromEntries(["start", "label", "seed"].map((name) => [name, model.get(name)]));
-  const set = (name, value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
+  const set = setter(model);
   let [prepared, drawn] = [null, null];
   const pad = drawingPad({ label: "Drawing pad", examples: imageBytes(model.get("examples")), onchange: drawingChanged });
   const level = slider({
     label: "Step that the drawing is noised to", symbol: "<i>t</i>", format: (i) => times[i],
-    min: 1, max: steps, step: 1, value: model.get("start"), oninput: (value) => set("start", value),
+    min: 1, max: steps, step: 1, value: model.get("start"), oninput: (value) => set({ start: value }),
   });
   model.on("change:example", () => pad.show(model.get("example")));
   model.on("change:start", () => level.set(model.get("start")));
   model.on("change:start change:label change:seed", restart);
 
   const figure = (image, caption) => h("div", {}, image.element, caption);
-  const other = button("Other noise", () => set("seed", model.get("seed") + 1));
+  const other = button("Other noise", () => set({ seed: model.get("seed") + 1 }));
   const element = h(
     "div", { class: "gu-columns gu-noisy", style: `--gu-accent: ${model.get("colours").model}` },
     pad.element,

@@ -12,16 +12,8 @@ from gen_utils.diffusion import ImageDiffusion
 from gen_utils.drawing import FIELD, SIDE
 from gen_utils.export import Graph
 from gen_utils.schedule import q_sample
-from gen_utils.widgets.base import GraphWidget, css, enlarged, esm, images_to_text
-from gen_utils.widgets.diffusion_sampler import (
-    IMAGE,
-    INPUTS,
-    OUTPUTS,
-    check_choices,
-    check_shapes,
-    descent,
-    pixels,
-)
+from gen_utils.widgets.base import DrawingWidget, check_shapes, css, esm
+from gen_utils.widgets.diffusion_sampler import IMAGE, INPUTS, OUTPUTS, choice_traits, descent, pixels
 from gen_utils.widgets.noise import Noise
 
 STEPS = 20  # from noise to an image
@@ -53,7 +45,7 @@ def noise(
     return x_t, pixels(x_t), t.to(x.dtype), weights
 
 
-class NoisyDrawing(GraphWidget):
+class NoisyDrawing(DrawingWidget):
     """A pad to draw a digit on, a slider for the step that it is noised to, and what the model denoises that to.
 
     Args:
@@ -74,8 +66,6 @@ class NoisyDrawing(GraphWidget):
     _esm = esm("draw.js", "sampling.js", "noisy_drawing.js")
     _css = css("sampling.css")
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    examples = traitlets.Unicode().tag(sync=True)
-    example = traitlets.Int(0).tag(sync=True)
     times = traitlets.List(traitlets.Int()).tag(sync=True)
     start = traitlets.Int(STEPS // 2).tag(sync=True)
     label = traitlets.Int().tag(sync=True)
@@ -92,25 +82,13 @@ class NoisyDrawing(GraphWidget):
         label: int | None = None,
         guidance: float = 1.5,
     ) -> None:
-        label = len(classes) if label is None else label
-        check_choices(classes, label, guidance)
+        chosen = choice_traits(classes, len(classes) if label is None else label, guidance)
         check_shapes(noise, NOISE_INPUTS, NOISE_OUTPUTS)
         check_shapes(step, INPUTS, OUTPUTS)
         check_shapes(prepare, {"ink": (1, 1, SIDE, SIDE)}, {"x": IMAGE})
         blank = np.zeros(IMAGE, dtype=np.float32)
-        times = [int(_noised(noise, blank, blank, i)["time"][0]) for i in range(STEPS + 1)]
-        super().__init__(
-            {"noise": noise, "step": step, "prepare": prepare},
-            examples=images_to_text("examples", examples),
-            classes=list(classes),
-            times=times,
-            label=label,
-            guidance=guidance,
-        )
-
-    def prepared(self) -> np.ndarray:
-        """Prepare the example that the pad begins with, `(1, 1, 28, 28)`."""
-        return self.run("prepare", ink=enlarged(self.examples, self.example))["x"]
+        times = [int(noise.run(x=blank, noise=blank, i=i, steps=STEPS)["time"][0]) for i in range(STEPS + 1)]
+        super().__init__({"noise": noise, "step": step, "prepare": prepare}, examples, times=times, **chosen)
 
     def denoise(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """Noise x, `(1, 1, 28, 28)`, up to the current step, and denoise it, with the noise of the current seed.
@@ -119,7 +97,8 @@ class NoisyDrawing(GraphWidget):
             `noisy`, the picture with its noise, and `denoised`, both `(1, 1, 28, 28)`, and `weights`, `(2,)`.
         """
         draws = Noise(self.seed)
-        found = _noised(self._graphs["noise"], x, draws.normal(FIELD * FIELD).reshape(IMAGE), self.start)
+        eps = draws.normal(FIELD * FIELD).reshape(IMAGE)
+        found = self.run("noise", x=x, noise=eps, i=self.start, steps=STEPS)
         way = descent(self.run, found["x_t"], draws, self.start, STEPS, self.label, self.guidance, eta=0.0)
         *_, last = way
         return {"noisy": found["picture"], "denoised": last["guess"], "weights": found["weights"]}
@@ -138,8 +117,3 @@ class NoisyDrawing(GraphWidget):
         for ax, (caption, image) in zip(axes, shown.items(), strict=True):
             plots.show_images(ax, image).set_xlabel(caption, fontsize=8)
         return figure
-
-
-def _noised(graph: Graph, x: np.ndarray, eps: np.ndarray, i: int) -> dict[str, np.ndarray]:
-    numbers = {name: np.array([value], dtype=np.float32) for name, value in (("i", i), ("steps", STEPS))}
-    return graph.run(x=x, noise=eps, **numbers)

@@ -24,8 +24,7 @@ function buildOpinion(model, graphs) {
   // The examples go to the discriminator as they are; what is drawn is first prepared as MNIST was.
   const judge = latest(async (kind) => {
     const began = performance.now();
-    const ink = { data: pad.ink(), dims: [1, 1, PAD_SIDE, PAD_SIDE] };
-    const x = kind === DRAWING ? (await graphs.run("prepare", { ink })).x : example(kind, last[kind]);
+    const x = kind === DRAWING ? (await graphs.run("prepare", { ink: pad.ink() })).x : example(kind, last[kind]);
     const { p, best, value, blank } = await compare(kind, x);
     Object.entries(compared).forEach(([other, { element }]) => element.classList.toggle("gu-current", other === kind));
     bars.set(p);

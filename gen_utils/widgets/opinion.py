@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gen_utils import plots
 from gen_utils.export import Graph
-from gen_utils.widgets.base import GraphWidget, esm, images_from_text, images_to_text
+from gen_utils.widgets.base import GraphWidget, class_names, esm, images_from_text, images_to_text
 
 
 class Opinion(GraphWidget):
@@ -38,17 +38,16 @@ class Opinion(GraphWidget):
     def __init__(
         self, discriminator: Graph, prepare: Graph, examples: Mapping[str, Tensor], classes: Sequence[str]
     ) -> None:
-        if not len(classes) or len(set(classes)) < len(classes):
-            raise ValueError(f"classes: expected names that are all different, got {classes!r}")
+        names = class_names(classes)
         if not examples:
             raise ValueError("examples: expected at least one kind of images, got none")
         texts = [[kind, images_to_text(f"examples[{kind!r}]", images)] for kind, images in examples.items()]
         graphs = {"discriminator": discriminator, "prepare": prepare}
-        super().__init__(graphs, examples=texts, kind=texts[0][0], classes=list(classes))
+        super().__init__(graphs, examples=texts, kind=texts[0][0], classes=names)
         for kind, _ in texts:
             p = self.run("discriminator", x=self.first(kind))["p"]
-            if p.shape != (1, len(classes)) or not ((p >= 0) & (p <= 1)).all():
-                raise ValueError(f"discriminator: expected p (1, {len(classes)}) in [0, 1], got {p}")
+            if p.shape != (1, len(names)) or not ((p >= 0) & (p <= 1)).all():
+                raise ValueError(f"discriminator: expected p (1, {len(names)}) in [0, 1], got {p}")
 
     def first(self, kind: str) -> np.ndarray:
         """Return the first example of a kind, `(1, 1, 28, 28)` in [0, 1]."""

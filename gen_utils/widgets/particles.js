@@ -71,10 +71,7 @@ function buildParticles(model, graphs) {
   });
 
   // The model is the one place where the settings live: page and Python both change them there.
-  const set = (name, value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
+  const set = setter(model);
   const showSettings = () => {
     choices.forEach((choice, i) => counts[i].setAttribute("aria-pressed", choice === model.get("steps")));
     eta.set(model.get("eta"));
@@ -126,12 +123,12 @@ function buildParticles(model, graphs) {
   });
   const once = button("One step", () => playTo(Math.min(Math.floor(position) + 1, steps)));
   const back = button("Back to the start", () => goTo(0));
-  const counts = choices.map((choice) => button(String(choice), () => set("steps", choice)));
+  const counts = choices.map((choice) => button(String(choice), () => set({ steps: choice })));
   const eta = slider({
     label: "η, noise in each step: 0 for none, DDIM; 1 for ancestral sampling", symbol: "noise η", min: 0, max: 1, step: 0.1,
-    value: model.get("eta"), oninput: (value) => set("eta", value),
+    value: model.get("eta"), oninput: (value) => set({ eta: value }),
   });
-  const fresh = button("New noise", () => set("seed", model.get("seed") + 1));
+  const fresh = button("New noise", () => set({ seed: model.get("seed") + 1 }));
   const element = h(
     "div", { class: "gu-particles" },
     h("div", { class: "gu-pair" }, ...panels.map((panel) => panel.element)),
@@ -147,8 +144,6 @@ function buildParticles(model, graphs) {
   };
   return { element, first };
 }
-
-const nextFrame = () => new Promise(requestAnimationFrame);
 
 // A slider through the states of a run, which may have more or fewer of them from one time to the next.
 function positionSlider(oninput) {
@@ -180,7 +175,6 @@ function runs(graphs, particles, hues) {
     return noise.drawn[number];
   };
   const points = (data) => ({ data, dims: [particles, 2] });
-  const number = (value) => ({ data: Float32Array.of(value), dims: [1] });
   const state = async (x) => ({ x, shares: (await graphs.run("judge", { x: points(x) })).shares.data });
 
   return (settings) => {
@@ -192,7 +186,7 @@ function runs(graphs, particles, hues) {
       const [now, next] = [run.states.at(-1), {}];
       const done = run.states.length - 1;
       for (const score of SCORES) {
-        const given = { noise: points(draw(seed, done + 1)), i: number(steps - done), steps: number(steps), eta: number(eta) };
+        const given = { noise: points(draw(seed, done + 1)), i: oneNumber(steps - done), steps: oneNumber(steps), eta: oneNumber(eta) };
         const found = await graphs.run(score, { x: points(now[score].x), ...given });
         now[score].arrows = found.arrows.data; // of the score that leads on from here
         next[score] = await state(found.x_next.data);
@@ -213,16 +207,6 @@ function runs(graphs, particles, hues) {
     };
     return run;
   };
-}
-
-// Which particles start in each of so many directions.
-function byDirection(start, directions) {
-  const members = Array.from({ length: directions }, () => []);
-  for (let i = 0; i < start.length / 2; i++) {
-    const turn = Math.atan2(start[2 * i + 1], start[2 * i]) / (2 * Math.PI) + 1;
-    members[Math.floor(turn * directions) % directions].push(i);
-  }
-  return members;
 }
 
 // ---- What it looks like -------------------------------------------------------------------------------------

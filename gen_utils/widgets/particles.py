@@ -80,9 +80,8 @@ class Particles(GraphWidget):
         noise = Noise(self.seed)
         x = noise.normal(2 * PARTICLES).reshape(-1, 2)
         for i in range(self.steps, 0, -1):
-            given = {"i": i, "steps": self.steps, "eta": self.eta}
-            numbers = {name: np.array([value], dtype=np.float32) for name, value in given.items()}
-            found = self.run(score, x=x, noise=noise.normal(2 * PARTICLES).reshape(-1, 2), **numbers)
+            eps = noise.normal(2 * PARTICLES).reshape(-1, 2)
+            found = self.run(score, x=x, noise=eps, i=i, steps=self.steps, eta=self.eta)
             yield found
             x = found["x_next"]
 

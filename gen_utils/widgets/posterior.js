@@ -21,8 +21,7 @@ function buildPosterior(model, graphs) {
 
   const draw = latest(async () => {
     const began = performance.now();
-    const ink = { data: pad.ink(), dims: [1, 1, PAD_SIDE, PAD_SIDE] };
-    const { x } = await graphs.run("prepare", { ink });
+    const { x } = await graphs.run("prepare", { ink: pad.ink() });
     const code = await graphs.run("encoder", { x });
     const picture = await graphs.run("decoder", { z: code.mu });
     const { p } = await graphs.run("classifier", { x });

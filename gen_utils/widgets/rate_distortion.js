@@ -36,13 +36,10 @@ function buildRateDistortion(model, graphs) {
     chart.element.dataset.ms = performance.now() - began;
   });
 
-  const set = (name, value) => {
-    model.set(name, value);
-    model.save_changes();
-  };
+  const set = setter(model);
   const beta = slider({
     label: "β, the weight of the rate", symbol: "<i>β</i>", format: (i) => String(betas[i]),
-    min: 0, max: betas.length - 1, step: 1, value: chosen, oninput: (i) => set("index", i),
+    min: 0, max: betas.length - 1, step: 1, value: chosen, oninput: (i) => set({ index: i }),
   });
   // The model is the one place where the choice lives: slider and Python both make it there.
   model.on("change:index", () => {
@@ -61,7 +58,7 @@ function buildRateDistortion(model, graphs) {
       strip("images x", inputs, "data"),
       strip("reconstructions: z drawn from q(z|x)", reconstructions, "model"),
       strip("samples: z drawn from p(z)", samples, "model"),
-      h("div", { class: "gu-buttons" }, button("New noise", () => set("seed", model.get("seed") + 1))),
+      h("div", { class: "gu-buttons" }, button("New noise", () => set({ seed: model.get("seed") + 1 }))),
     ),
   );
   return { element, first: draw };

@@ -11,7 +11,7 @@ from torch import Tensor
 from gen_utils import plots
 from gen_utils.drawing import FIELD
 from gen_utils.export import Graph
-from gen_utils.widgets.base import GraphWidget, esm, images_from_text, images_to_text
+from gen_utils.widgets.base import GraphWidget, check_shapes, esm, images_from_text, images_to_text
 from gen_utils.widgets.noise import Noise
 
 ABOVE = 12  # pixels above each row of the poster's pictures, for its name
@@ -110,8 +110,6 @@ def _numbers(name: str, values: Sequence[float], n: int) -> list[float]:
 def _latent_dim(models: Sequence[Graph], n: int) -> int:
     # The K of the first graph, if every graph takes n images, noise (n, K) and draws (n, K).
     K = models[0].inputs.get("z", (n, 0))[-1]
-    expected = {"x": (n, 1, FIELD, FIELD), "eps": (n, K), "z": (n, K)}
     for graph in models:
-        if graph.inputs != expected:
-            raise ValueError(f"{graph.path.name}: expected inputs of shapes {expected}, got {graph.inputs}")
+        check_shapes(graph, {"x": (n, 1, FIELD, FIELD), "eps": (n, K), "z": (n, K)})
     return K

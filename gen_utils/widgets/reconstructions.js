@@ -37,7 +37,7 @@ function buildReconstructions(model, graphs) {
 
   const draw = latest(async () => {
     const began = performance.now();
-    const { x } = await graphs.run("prepare", { ink: { data: pad.ink(), dims: [1, 1, PAD_SIDE, PAD_SIDE] } });
+    const { x } = await graphs.run("prepare", { ink: pad.ink() });
     const found = [];
     for (const k of sizes) found.push(await graphs.run(`autoencoder${k}`, { x }));
     const pca = await graphs.run("pca", { x });
@@ -54,15 +54,12 @@ function buildReconstructions(model, graphs) {
     showChosen(began);
   });
 
+  const set = setter(model);
   const pad = drawingPad({ label: "Drawing pad", examples: imageBytes(model.get("examples")), onchange: draw });
   model.on("change:example", () => pad.show(model.get("example")));
   const size = slider({
     label: "Numbers in the code", symbol: "<i>K</i>", format: (i) => sizes[i],
-    min: 0, max: sizes.length - 1, step: 1, value: model.get("index"),
-    oninput: (value) => {
-      model.set("index", value);
-      model.save_changes();
-    },
+    min: 0, max: sizes.length - 1, step: 1, value: model.get("index"), oninput: (index) => set({ index }),
   });
 
   const figure = (image, name) => h("div", {}, image.element, name);

@@ -11,7 +11,7 @@ from torch import Tensor
 from gen_utils import plots
 from gen_utils.drawing import FIELD
 from gen_utils.export import Graph
-from gen_utils.widgets.base import GraphWidget, enlarged, esm, images_to_text
+from gen_utils.widgets.base import DrawingWidget, esm
 from gen_utils.widgets.latents import COLOUR
 
 BELOW = 10  # pixels below each of the poster's pictures, for its error
@@ -25,7 +25,7 @@ class Reconstruction(NamedTuple):
     error: np.ndarray  # (2S,)
 
 
-class Reconstructions(GraphWidget):
+class Reconstructions(DrawingWidget):
     """A pad to draw a digit on, its code at several sizes k, and what the code and as many principal components give.
 
     Args:
@@ -43,21 +43,13 @@ class Reconstructions(GraphWidget):
     _esm = esm("draw.js", "chart.js", "reconstructions.js")
     sizes = traitlets.List(traitlets.Int()).tag(sync=True)
     index = traitlets.Int().tag(sync=True)
-    examples = traitlets.Unicode().tag(sync=True)
-    example = traitlets.Int(0).tag(sync=True)
 
     def __init__(self, graphs: Mapping[int, Graph], pca: Graph, prepare: Graph, examples: Tensor) -> None:
         sizes = sorted(graphs)
         if not sizes or sizes[0] < 1:
             raise ValueError(f"graphs: expected one for each code size 1, 2, …, got sizes {sizes}")
         named = {f"autoencoder{k}": graphs[k] for k in sizes} | {"pca": pca, "prepare": prepare}
-        super().__init__(
-            named, sizes=sizes, index=len(sizes) // 2, examples=images_to_text("examples", examples)
-        )  # fmt: skip
-
-    def prepared(self) -> np.ndarray:
-        """Prepare the example that the pad begins with, `(1, 1, 28, 28)`."""
-        return self.run("prepare", ink=enlarged(self.examples, self.example))["x"]
+        super().__init__(named, examples, sizes=sizes, index=len(sizes) // 2)
 
     def reconstruct(self, x: np.ndarray) -> Reconstruction:
         """Encode and decode x, `(1, 1, 28, 28)`, at every size, by the autoencoders and by PCA.

@@ -84,6 +84,9 @@ async function runInKernel(model, graph, feeds) {
   return Object.fromEntries(outputs);
 }
 
+// A number as graphs take it.
+const oneNumber = (value) => ({ data: Float32Array.of(value), dims: [1] });
+
 // Wrap an asynchronous function so that only one call runs at a time and, of the calls that come meanwhile,
 // only the last: a dragged slider never queues up work.
 function latest(work) {
@@ -102,6 +105,14 @@ function latest(work) {
     } finally {
       running = false;
     }
+  };
+}
+
+// Make set({ name: value, … }), which changes traits here and in Python.
+function setter(model) {
+  return (values) => {
+    Object.entries(values).forEach(([name, value]) => model.set(name, value));
+    model.save_changes();
   };
 }
 
@@ -131,6 +142,10 @@ class Noise {
     s[2] ^= shifted;
     s[3] = (s[3] << 11) | (s[3] >>> 21);
     return (result + 0.5) / 4294967296;
+  }
+
+  uniforms(n) {
+    return Float32Array.from({ length: n }, () => this.uniform());
   }
 
   // n standard normal numbers.
@@ -174,14 +189,18 @@ function h(tag, properties = {}, ...children) {
 
 const button = (label, onclick) => h("button", { type: "button", class: "gu-button", onclick }, label);
 
-// A slider with its label, its value and, below, a note. `symbol` is HTML from Python, such as z<sub>3</sub>.
-function slider({ label, symbol, min, max, step, value, note = "", unused = false, format = (v) => v.toFixed(1), oninput }) {
+// A slider with its label, its value and, below, a note. `symbol` is HTML, such as z<sub>3</sub>; so is `end`, the mark
+// of the other end of one that plays.
+function slider({ label, symbol, end, min, max, step, value, note = "", unused = false, format = (v) => v.toFixed(1), oninput }) {
   const input = h("input", { type: "range", min, max, step, "aria-label": label });
   const output = h("output", { class: "gu-value" });
-  const name = h("span", { class: "gu-symbol", "aria-hidden": "true" });
-  name.innerHTML = symbol;
-  const element = h("label", { class: unused ? "gu-slider gu-unused" : "gu-slider" }, name, input, output);
+  const mark = (html) => Object.assign(h("span", { "aria-hidden": "true" }), { innerHTML: html });
+  const element = h("label", { class: unused ? "gu-slider gu-unused" : "gu-slider" }, mark(symbol), input, output);
   if (note) element.append(h("small", { class: "gu-note" }, note));
+  if (end) {
+    element.append(mark(end));
+    output.ariaLive = "off"; // what plays shall not be read aloud
+  }
   const set = (number) => {
     input.value = number;
     output.textContent = format(Number(number));
@@ -194,6 +213,10 @@ function slider({ label, symbol, min, max, step, value, note = "", unused = fals
   set(value);
   return { element, set };
 }
+
+const nextFrame = () => new Promise(requestAnimationFrame);
+const grouped = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f"); // digits in threes, with thin spaces
+const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
 // Grey values 0…1 as a picture, dark ink on light paper in the page's light and dark theme alike.
 function inkImage(values, width, height) {
@@ -249,6 +272,28 @@ function planeCanvas(properties, limit, draw) {
   );
 }
 
+// The plane's two axes, faint.
+function paintAxes(context, toPixels, limit) {
+  context.globalAlpha = 0.4;
+  context.lineWidth = 1;
+  for (const ends of [[[-limit, 0], [limit, 0]], [[0, -limit], [0, limit]]]) {
+    context.beginPath();
+    ends.forEach((end) => context.lineTo(...toPixels(end)));
+    context.stroke();
+  }
+  context.globalAlpha = 1;
+}
+
+// Which points of the plane, two numbers each, lie in each of so many directions.
+function byDirection(points, directions) {
+  const members = Array.from({ length: directions }, () => []);
+  for (let i = 0; i < points.length / 2; i++) {
+    const turn = Math.atan2(points[2 * i + 1], points[2 * i]) / (2 * Math.PI) + 1;
+    members[Math.floor(turn * directions) % directions].push(i);
+  }
+  return members;
+}
+
 // The codes of labelled data, as the digits of their labels, and the two axes.
 function paintCodes(context, toPixels, { codes, labels, palette, limit }) {
   context.font = "600 10px sans-serif";
@@ -260,14 +305,7 @@ function paintCodes(context, toPixels, { codes, labels, palette, limit }) {
     context.fillStyle = inks[labels[i]];
     context.fillText(labels[i], ...toPixels(code));
   });
-  context.globalAlpha = 0.4;
-  context.lineWidth = 1;
-  for (const ends of [[[-limit, 0], [limit, 0]], [[0, -limit], [0, limit]]]) {
-    context.beginPath();
-    ends.forEach((end) => context.lineTo(...toPixels(end)));
-    context.stroke();
-  }
-  context.globalAlpha = 1;
+  paintAxes(context, toPixels, limit);
 }
 
 // A plane that a finger, a mouse or the arrow keys move a point on. `draw` paints what lies under the point;
@@ -328,7 +366,6 @@ function comeAlive({ model, el, build }) {
   el.style.setProperty("--gu-accent", model.get("colours").latent);
   el.append(status);
   const start = async () => {
-    const began = performance.now();
     try {
       const graphs = await openGraphs(model);
       const { element, first } = build(graphs);
@@ -336,7 +373,6 @@ function comeAlive({ model, el, build }) {
       status.replaceWith(element);
       posters(el).forEach((poster) => poster.classList.add("gu-poster-hidden"));
       el.dataset.backend = graphs.backend;
-      el.dataset.loadMs = Math.round(performance.now() - began);
       el.classList.add("gu-live");
     } catch (error) {
       console.error(error);

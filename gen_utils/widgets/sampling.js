@@ -1,7 +1,6 @@
 // What the widgets that sample from a diffusion model share. A graph takes each step, schedule and guidance included.
 
 const IMAGE = [1, 1, 28, 28];
-const oneNumber = (value) => ({ data: Float32Array.of(value), dims: [1] });
 const standardNoise = (noise) => ({ data: noise.normal(784), dims: IMAGE });
 
 // Take the steps from number `start` down to 1, of `steps` in all, and yield what each shows: the state that it began
@@ -30,7 +29,7 @@ function growth(steps) {
     const early = now - began < (GROWTH_MS * done) / steps;
     if (calm || (!early && now - shown < LOOK_MS)) return;
     show();
-    await new Promise(requestAnimationFrame);
+    await nextFrame();
     shown = performance.now();
   };
 }
@@ -38,12 +37,9 @@ function growth(steps) {
 // A button for every label and one for none; the trait `label` follows: a label's number, or theirs for none.
 function labelButtons(model) {
   const classes = model.get("classes");
-  const choose = (label) => {
-    model.set("label", label);
-    model.save_changes();
-  };
+  const set = setter(model);
   const buttons = [...classes, "no label"].map((name, label) =>
-    h("button", { type: "button", class: "gu-button", "aria-label": label < classes.length ? `Label ${name}` : "No label", onclick: () => choose(label) }, name),
+    h("button", { type: "button", class: "gu-button", "aria-label": label < classes.length ? `Label ${name}` : "No label", onclick: () => set({ label }) }, name),
   );
   const show = () => buttons.forEach((each, label) => each.setAttribute("aria-pressed", label === model.get("label")));
   const look = classes.some((name) => name.length > 2) ? "gu-labels gu-named" : "gu-labels";

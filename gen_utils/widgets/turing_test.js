@@ -112,10 +112,7 @@ function buildTuringTest(model, opened) {
   };
 
   // The model is the one place where settings and scores live: page and Python both change them there.
-  const set = (values) => {
-    Object.entries(values).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
-  };
+  const set = setter(model);
   const renew = (values) => set({ ...values, seed: model.get("seed") + 1 }); // else the sides would stay where they are
   const choice = (trait, twin, label) => {
     const options = names.map((name) => h("option", { value: name }, name));
@@ -201,7 +198,7 @@ const KINDS = {
 // Noise of a graph's input: its name says of which kind.
 function drawn(noise, input, dims) {
   const n = dims.reduce((a, b) => a * b);
-  return input.startsWith("u") ? Float32Array.from({ length: n }, () => noise.uniform()) : noise.normal(n);
+  return input.startsWith("u") ? noise.uniforms(n) : noise.normal(n);
 }
 
 // Lets the page paint and listen, whenever it has computed for long enough.

@@ -234,5 +234,4 @@ def _source(graph: Graph) -> dict[str, Any]:
 
 def _noise(noise: Noise, name: str, shape: list[int]) -> np.ndarray:
     n = math.prod(shape)
-    uniform = name.startswith("u")
-    return (np.array([noise.uniform() for _ in range(n)], np.float32) if uniform else noise.normal(n)).reshape(shape)
+    return (noise.uniforms(n) if name.startswith("u") else noise.normal(n)).reshape(shape)

@@ -3,11 +3,11 @@
 function unitSliders(model, draw) {
   const rates = model.get("rates");
   const unused = model.get("unused");
-  const unit = model.get("unit") ?? "nats"; // of the rates; widgets stored before it was a choice lack it
+  const unit = model.get("unit"); // of the rates
   const z = [...model.get("z")];
+  const set = setter(model);
   const changed = () => {
-    model.set("z", [...z]);
-    model.save_changes();
+    set({ z: [...z] });
     return draw([...z]);
   };
 
