@@ -112,6 +112,15 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def output(tmp_path_factory):
+    """Folder of what a module's tests export; `make execute` names its own in the same way."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("output")
+        patch.setenv("GEN_UTILS_STAGING", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def site(request, tmp_path_factory):
     """Folder of the site, built as `make book` builds it, once for all workers."""

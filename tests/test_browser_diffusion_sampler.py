@@ -35,12 +35,12 @@ FIRST = {"label": 3, "guidance": 1.5, "steps": 10, "eta": 0.0, "seed": 0}
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.mktemp("output")) as made:
-        large = ImageDiffusion(UNet()).eval()
-        round_to_half(large)
-        made.step["large"] = step_graph(large, "00_step_large")  # before any training
-        yield made
+def made():
+    made = exported()
+    large = ImageDiffusion(UNet()).eval().requires_grad_(False)
+    round_to_half(large)
+    made.step["large"] = step_graph(large, "00_step_large")  # before any training
+    return made
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,8 @@ SCORES = ("exact", "learned")
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.getbasetemp() / "particles") as made:
-        yield made
+def made():
+    return exported()
 
 
 @pytest.fixture(scope="module")

@@ -80,9 +80,7 @@ def output_folder(tmp_path, monkeypatch):
     """Notebooks' output in a folder of each test's own, where shipped weights are looked for too."""
     monkeypatch.setenv(export.STAGING, str(tmp_path))
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "weights")
-    export.output_folder.cache_clear()
-    yield tmp_path
-    export.output_folder.cache_clear()
+    return tmp_path
 
 
 def build(name, seed=0):

@@ -236,10 +236,10 @@ def test_a_notebook_run_by_anyone_else_exports_to_a_temporary_folder(tmp_path, m
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     folders = []
     for _ in range(2):
-        export.output_folder.cache_clear()
+        export._temporary.cache_clear()
         folders.append(export.output_folder())
         assert export.output_folder() == folders[-1]  # one for the whole notebook
-    export.output_folder.cache_clear()
+    export._temporary.cache_clear()
     assert [folder.parent for folder in folders] == [tmp_path, tmp_path]
     assert folders[0] != folders[1]
 

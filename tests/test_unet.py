@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from gen_utils.diffusion import ImageDiffusion
-from gen_utils.export import export, output_folder, round_to_half
+from gen_utils.export import export, round_to_half
 from gen_utils.train import train_steps
 from gen_utils.unet import Block, UNet, Waves, Whole, size
 
@@ -159,7 +159,6 @@ def test_the_guided_network_exports():
     with torch.no_grad():
         expected, _ = model.predict(examples["x_t"].flip(2), torch.tensor([2.0]), torch.tensor([10]))
     np.testing.assert_allclose(found["x0_hat"], expected, rtol=0, atol=1e-4)
-    (output_folder() / "models" / "test_unet.onnx").unlink()
 
 
 @pytest.mark.parametrize("name", ["classes", "width", "hidden"])

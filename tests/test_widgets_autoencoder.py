@@ -1,7 +1,6 @@
 """The widgets of the autoencoder chapter: their state, their posters, their refusals."""
 
 import json
-from contextlib import contextmanager
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -65,40 +64,34 @@ def stand_ins():
     return SimpleNamespace(autoencoders={k: autoencoder(k) for k in SIZES}, pca=pca, denoise=denoise, decode=decode)
 
 
-@contextmanager
-def exported(folder):
+def exported():
     """The stand-ins as functions and as graphs."""
     given = stand_ins()
     x, ink = IMAGES[:1], torch.zeros(1, 1, 280, 280)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(export.STAGING, str(folder))
-        export.output_folder.cache_clear()
-        yield SimpleNamespace(
-            **{f"{name}_function": function for name, function in vars(given).items()},
-            graphs={
-                k: export.export(f, {"x": x}, ["z", "x_hat", "error"], f"00_autoencoder_{k}")
-                for k, f in given.autoencoders.items()
-            },
-            pca=export.export(given.pca, {"x": x}, ["x_hat", "error"], "00_pca"),
-            prepare=export.export(prepare, {"ink": ink}, ["x"], "00_prepare"),
-            denoise=export.export(
-                given.denoise,
-                {"x": x, "eps": torch.zeros_like(x), "sigma": torch.ones(1)},
-                ["noisy", "x_hat", "error"],
-                "00_denoise",
-            ),
-            decoder=export.export(given.decode, {"z": torch.zeros(1, 5)}, ["x"], "00_code_decoder"),
-            conditional=export.export(
-                lambda z: given.decode(torch.cat([z, -z])), {"z": torch.zeros(1, 5)}, ["x"], "00_code_conditional"
-            ),
-        )
-    export.output_folder.cache_clear()
+    return SimpleNamespace(
+        **{f"{name}_function": function for name, function in vars(given).items()},
+        graphs={
+            k: export.export(f, {"x": x}, ["z", "x_hat", "error"], f"00_autoencoder_{k}")
+            for k, f in given.autoencoders.items()
+        },
+        pca=export.export(given.pca, {"x": x}, ["x_hat", "error"], "00_pca"),
+        prepare=export.export(prepare, {"ink": ink}, ["x"], "00_prepare"),
+        denoise=export.export(
+            given.denoise,
+            {"x": x, "eps": torch.zeros_like(x), "sigma": torch.ones(1)},
+            ["noisy", "x_hat", "error"],
+            "00_denoise",
+        ),
+        decoder=export.export(given.decode, {"z": torch.zeros(1, 5)}, ["x"], "00_code_decoder"),
+        conditional=export.export(
+            lambda z: given.decode(torch.cat([z, -z])), {"z": torch.zeros(1, 5)}, ["x"], "00_code_conditional"
+        ),
+    )
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.mktemp("output")) as made:
-        yield made
+def made():
+    return exported()
 
 
 def make_reconstructions(made):

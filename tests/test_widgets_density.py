@@ -2,7 +2,6 @@
 
 import json
 import math
-from contextlib import contextmanager
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -29,8 +28,7 @@ TRAIN = torch.tensor([-1.5, -1.25, -1.0, -0.9, 0.31, 1.5, 1.62, 2.0])
 HELD_OUT = torch.tensor([-1.31, -1.12, 1.2, 1.75])
 
 
-@contextmanager
-def exported(folder):
+def exported():
     """The graphs that the chapter would export, of untrained models that are no identities."""
     torch.manual_seed(0)
     flow = CouplingFlow(couplings=3, hidden_dims=(16,)).requires_grad_(False)
@@ -45,28 +43,23 @@ def exported(folder):
     places, blank = torch.linspace(-3, 3, 64), torch.zeros(B, 1, 28, 28)
     points = {"train": places, "train_weight": torch.ones(64), "held_out": places, "held_out_weight": torch.ones(64)}
     points |= {"bandwidth": torch.ones(1), "grid": torch.linspace(-LIMIT, LIMIT, 241)}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(export.STAGING, str(folder))
-        export.output_folder.cache_clear()
-        z = torch.randn(1000, 2, generator=torch.Generator().manual_seed(0))
-        ink = torch.zeros(1, 1, S, S)
-        yield SimpleNamespace(
-            flow=flow,
-            made=made,
-            images=images,
-            fit=export.export(pad, points, ["density", "train_score", "held_out_score"], "00_pad"),
-            path=export.export(lambda z: torch.stack([*flow.decode_path(z)]), {"z": z}, ["states"], "00_path"),
-            step=export.export(made.step(), dict.fromkeys(["x", "u", "chosen"], blank), ["x_next", "p"], "00_step"),
-            prepare=export.export(lambda ink: (prepare(ink) > 0.5).float(), {"ink": ink}, ["x"], "00_prepare"),
-            grey=export.export(prepare, {"ink": ink}, ["x"], "00_grey"),
-        )
-    export.output_folder.cache_clear()
+    z = torch.randn(1000, 2, generator=torch.Generator().manual_seed(0))
+    ink = torch.zeros(1, 1, S, S)
+    return SimpleNamespace(
+        flow=flow,
+        made=made,
+        images=images,
+        fit=export.export(pad, points, ["density", "train_score", "held_out_score"], "00_pad"),
+        path=export.export(lambda z: torch.stack([*flow.decode_path(z)]), {"z": z}, ["states"], "00_path"),
+        step=export.export(made.step(), dict.fromkeys(["x", "u", "chosen"], blank), ["x_next", "p"], "00_step"),
+        prepare=export.export(lambda ink: (prepare(ink) > 0.5).float(), {"ink": ink}, ["x"], "00_prepare"),
+        grey=export.export(prepare, {"ink": ink}, ["x"], "00_grey"),
+    )
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.mktemp("output")) as made:
-        yield made
+def made():
+    return exported()
 
 
 def make_density(made):

@@ -1,7 +1,6 @@
 """The diffusion sampler and the noisy drawing: their steps, their state, their posters, their refusals."""
 
 import json
-from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from types import SimpleNamespace
@@ -96,26 +95,21 @@ def noise_graph(model, name):
     return export.export(partial(noise, model), given, list(NOISE_OUTPUTS), name)
 
 
-@contextmanager
-def exported(folder):
+def exported():
     """A model of random weights and one that recalls images, and the graphs of them."""
     models = {"convolutions": ImageDiffusion(Convolutions()), "recall": ImageDiffusion(Recall(*recalled()))}
-    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
-        patch.setenv(export.STAGING, str(folder))
-        export.output_folder.cache_clear()
-        yield SimpleNamespace(
-            models=models,
-            step={name: step_graph(model.eval(), f"00_step_{name}") for name, model in models.items()},
-            noise={name: noise_graph(model, f"00_noise_{name}") for name, model in models.items()},
-            prepare=export.export(prepare, {"ink": torch.zeros(1, 1, 280, 280)}, ["x"], "00_prepare"),
-        )
-    export.output_folder.cache_clear()
+    models = {name: model.eval().requires_grad_(False) for name, model in models.items()}
+    return SimpleNamespace(
+        models=models,
+        step={name: step_graph(model, f"00_step_{name}") for name, model in models.items()},
+        noise={name: noise_graph(model, f"00_noise_{name}") for name, model in models.items()},
+        prepare=export.export(prepare, {"ink": torch.zeros(1, 1, 280, 280)}, ["x"], "00_prepare"),
+    )
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.mktemp("output")) as made:
-        yield made
+def made():
+    return exported()
 
 
 def make_sampler(made, **chosen):

@@ -2,7 +2,6 @@
 
 import json
 import math
-from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 
@@ -45,7 +44,7 @@ def seeded(seed=0):
 
 
 @cache
-def graphs(folder):
+def exported():
     """The graphs that the chapter exports: that takes a while, and two test files use them."""
     model, generator = gan.GAN(), seeded()
     K = model.latent_dim
@@ -78,20 +77,9 @@ def graphs(folder):
     return made
 
 
-@contextmanager
-def exported(folder):
-    """The graphs that the chapter would export."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(export.STAGING, str(folder))
-        export.output_folder.cache_clear()
-        yield graphs(folder)
-    export.output_folder.cache_clear()
-
-
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.getbasetemp() / "gan") as made:
-        yield made
+def made():
+    return exported()
 
 
 def replay(density, loss, lr, d_steps, seed, steps):

@@ -2,7 +2,6 @@
 
 import json
 import math
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -40,34 +39,28 @@ def clusters(n=60):
 POINTS = clusters()
 
 
-@contextmanager
-def exported(folder):
+def exported():
     """The graphs that the chapter would export, and the models that they come from."""
     data = torch.randn(400, 12, generator=seeded()) @ torch.randn(12, 12, generator=seeded(1))
     models = {K: PPCA(K, (12,)).fit(data) for K in DIMS}
     refine = {K: refine_log_prob(model, data[:1]) for K, model in models.items()}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(export.STAGING, str(folder))
-        export.output_folder.cache_clear()
-        steps, estimates = {}, {}
-        for K in CHOICES:
-            inputs = {"x": torch.randn(200, 2, generator=seeded()), "weight": torch.ones(200)}
-            inputs |= {"pi": torch.full((K,), 1 / K), "mu": torch.randn(K, 2, generator=seeded())}
-            inputs |= {"covariance": torch.eye(2).repeat(K, 1, 1)}
-            steps[K] = export.export(em_picture, inputs, OUTPUTS, f"00_em_{K}")
-        for K in DIMS:
-            inputs = {"eps": torch.randn(500, 20, K, generator=seeded()), "count": torch.tensor([500.0])}
-            inputs |= {"before": torch.tensor([0.0]), "estimate": torch.zeros(20, 2)}
-            estimates[K] = export.export(refine[K], inputs, ["new_estimate"], f"00_log_prob_{K}")
-        exact = {K: model.log_prob(data[:1]).item() for K, model in models.items()}
-        yield SimpleNamespace(steps=steps, estimates=estimates, exact=exact, refine=refine)
-    export.output_folder.cache_clear()
+    steps, estimates = {}, {}
+    for K in CHOICES:
+        inputs = {"x": torch.randn(200, 2, generator=seeded()), "weight": torch.ones(200)}
+        inputs |= {"pi": torch.full((K,), 1 / K), "mu": torch.randn(K, 2, generator=seeded())}
+        inputs |= {"covariance": torch.eye(2).repeat(K, 1, 1)}
+        steps[K] = export.export(em_picture, inputs, OUTPUTS, f"00_em_{K}")
+    for K in DIMS:
+        inputs = {"eps": torch.randn(500, 20, K, generator=seeded()), "count": torch.tensor([500.0])}
+        inputs |= {"before": torch.tensor([0.0]), "estimate": torch.zeros(20, 2)}
+        estimates[K] = export.export(refine[K], inputs, ["new_estimate"], f"00_log_prob_{K}")
+    exact = {K: model.log_prob(data[:1]).item() for K, model in models.items()}
+    return SimpleNamespace(steps=steps, estimates=estimates, exact=exact, refine=refine)
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.mktemp("output")) as made:
-        yield made
+def made():
+    return exported()
 
 
 def make_em(made, points=POINTS):

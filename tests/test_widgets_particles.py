@@ -2,7 +2,6 @@
 
 import json
 import math
-from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 
@@ -47,7 +46,7 @@ def make(made):
 
 
 @cache
-def graphs(folder):
+def exported():
     """The graphs that the chapter would export; two test files use them."""
     x, noise = torch.randn(2, PARTICLES, 2, generator=seeded())
     numbers = {name: torch.tensor([value]) for name, value in [("i", 7.0), ("steps", 10.0), ("eta", 0.5)]}
@@ -64,20 +63,9 @@ def graphs(folder):
     return {**made, "judge": export.export(judged, {"x": x}, ["depth", "shares"], "00_particles_judge")}
 
 
-@contextmanager
-def exported(folder):
-    """The graphs, in a folder of their own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(export.STAGING, str(folder))
-        export.output_folder.cache_clear()
-        yield graphs(folder)
-    export.output_folder.cache_clear()
-
-
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.getbasetemp() / "particles") as made:
-        yield made
+def made():
+    return exported()
 
 
 def replay(score, steps, eta, seed):

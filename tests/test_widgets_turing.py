@@ -1,7 +1,6 @@
 """The Turing test: what its sources draw, what it shows, its chances, its state, its poster, its refusals."""
 
 import json
-from contextlib import contextmanager
 from functools import partial
 from types import SimpleNamespace
 
@@ -42,7 +41,7 @@ def small_models():
             for layer in (models["VAE"].decoder[-1], models["MADE"].direct, models["MADE"].hidden[0]):
                 layer.weight.normal_(std=0.3)
             models["GAN"].generator.body[7].weight.mul_(20)
-    return {name: model.eval() for name, model in models.items()}
+    return {name: model.eval().requires_grad_(False) for name, model in models.items()}
 
 
 def source(function, inputs, outputs, name):
@@ -83,21 +82,15 @@ def source_graphs(images, models):
     }
 
 
-@contextmanager
-def exported(folder):
+def exported():
     """Forty real images, small models, and the graphs of all."""
     images, models = data.mnist().test[:40], small_models()
-    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
-        patch.setenv(export.STAGING, str(folder))
-        export.output_folder.cache_clear()
-        yield SimpleNamespace(images=images, models=models, graphs=source_graphs(images, models))
-    export.output_folder.cache_clear()
+    return SimpleNamespace(images=images, models=models, graphs=source_graphs(images, models))
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.mktemp("output")) as made:
-        yield made
+def made():
+    return exported()
 
 
 def make(made, **chosen):

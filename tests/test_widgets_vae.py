@@ -2,7 +2,6 @@
 
 import json
 import math
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,8 +23,7 @@ BETAS, RATES, DISTORTIONS = [0.5, 1.0, 4.0], [30.16, 21.24, 6.0312], [71.31, 77.
 IMAGES = torch.randint(256, (6, 1, 28, 28), generator=torch.Generator().manual_seed(0)) / 255
 
 
-@contextmanager
-def exported(folder):
+def exported():
     """Untrained models of strong contrast, as functions and as the graphs that the chapter would export of them."""
     torch.manual_seed(0)
     conditional = ConditionalVAE(latent_dim=5, hidden_dims=(16,)).requires_grad_(False)
@@ -47,22 +45,17 @@ def exported(folder):
     functions = [remake(model) for model in vaes]
     inputs = {"x": IMAGES, "eps": torch.zeros(6, 3), "z": torch.zeros(6, 3)}
     outputs = ["reconstruction", "sample"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(export.STAGING, str(folder))
-        export.output_folder.cache_clear()
-        yield SimpleNamespace(
-            decode=decode,
-            decoder=export.export(decode, {"z": torch.zeros(1, 5)}, ["x"], "00_conditional"),
-            functions=functions,
-            models=[export.export(f, inputs, outputs, f"00_beta_{i}") for i, f in enumerate(functions)],
-        )
-    export.output_folder.cache_clear()
+    return SimpleNamespace(
+        decode=decode,
+        decoder=export.export(decode, {"z": torch.zeros(1, 5)}, ["x"], "00_conditional"),
+        functions=functions,
+        models=[export.export(f, inputs, outputs, f"00_beta_{i}") for i, f in enumerate(functions)],
+    )
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.mktemp("output")) as made:
-        yield made
+def made():
+    return exported()
 
 
 def make_conditional(made):

@@ -1,7 +1,6 @@
 """The latent walk and the discriminator's opinion: their state, their posters, their refusals."""
 
 import json
-from contextlib import contextmanager
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -34,8 +33,7 @@ def digits(n, seed):
 EXAMPLES = {"real": digits(3, 0), "generated": digits(2, 1)}
 
 
-@contextmanager
-def exported(folder):
+def exported():
     """A generator of 10 labels, one of none and two discriminators, as functions and as the graphs of them."""
     draw = torch.Generator().manual_seed(0)
     weights, shifts = torch.randn(K, 784, generator=draw), torch.randn(10, 784, generator=draw)
@@ -54,18 +52,14 @@ def exported(folder):
     walks, judges = {C: walker(C) for C in (10, 1)}, {C: judge(C) for C in (10, 3)}
     ends = {"z0": torch.zeros(1, K), "z1": torch.zeros(1, K), "step": torch.zeros(1)}
     x = torch.zeros(1, 1, 28, 28)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(export.STAGING, str(folder))
-        export.output_folder.cache_clear()
-        yield SimpleNamespace(
-            walks=walks,
-            judges=judges,
-            walk_graphs={C: export.export(f, ends, ["x"], f"00_walk_{C}") for C, f in walks.items()},
-            judge_graphs={C: export.export(f, {"x": x}, ["p"], f"00_judge_{C}") for C, f in judges.items()},
-            prepare=export.export(prepare, {"ink": torch.zeros(1, 1, 280, 280)}, ["x"], "00_prepare"),
-            logits=export.export(lambda x: 5 * x.flatten(1)[:, :10] - 1, {"x": x}, ["p"], "00_logits"),
-        )
-    export.output_folder.cache_clear()
+    return SimpleNamespace(
+        walks=walks,
+        judges=judges,
+        walk_graphs={C: export.export(f, ends, ["x"], f"00_walk_{C}") for C, f in walks.items()},
+        judge_graphs={C: export.export(f, {"x": x}, ["p"], f"00_judge_{C}") for C, f in judges.items()},
+        prepare=export.export(prepare, {"ink": torch.zeros(1, 1, 280, 280)}, ["x"], "00_prepare"),
+        logits=export.export(lambda x: 5 * x.flatten(1)[:, :10] - 1, {"x": x}, ["p"], "00_logits"),
+    )
 
 
 def make_walk(made):
@@ -92,9 +86,8 @@ def walked(made, labels, seed, step):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.mktemp("output")) as made:
-        yield made
+def made():
+    return exported()
 
 
 # ---- The state -------------------------------------------------------------------------------------------------
