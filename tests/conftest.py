@@ -101,7 +101,7 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line(found)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(autouse=True, scope="module")
 def one_thread():
     """Models this small run ten times faster on one thread than on two."""
     import torch  # here, because what precedes gen_utils at the top would load it too early

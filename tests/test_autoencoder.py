@@ -11,8 +11,6 @@ from gen_utils import toys
 from gen_utils.autoencoder import Autoencoder, ConditionalAutoencoder, DenoisingAutoencoder, LinearAutoencoder
 from gen_utils.train import train_steps
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 ANY = (-math.inf, math.inf)
 
 

@@ -11,7 +11,6 @@ from gen_utils import export
 from gen_utils.autoregressive import MADE
 from gen_utils.train import train_steps
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 networks = pytest.mark.parametrize("hidden_dims", [(), (5,), (24,), (24, 17, 31)])
 
 

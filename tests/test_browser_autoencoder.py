@@ -27,7 +27,6 @@ from gen_utils import widgets
 from gen_utils.drawing import prepare
 from gen_utils.plots import COLOURS
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 INK = """() => {
     const canvas = document.querySelector(".gu-ink");
     const { data } = canvas.getContext("2d").getImageData(0, 0, 280, 280);

@@ -30,7 +30,6 @@ from gen_utils.export import round_to_half
 from gen_utils.unet import UNet
 from gen_utils.widgets.diffusion_sampler import DiffusionSampler
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 FIRST = {"label": 3, "guidance": 1.5, "steps": 10, "eta": 0.0, "seed": 0}
 
 

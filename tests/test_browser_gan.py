@@ -12,8 +12,6 @@ from widget_page import COLUMN, assert_missing_is_told, opened, served
 
 from gen_utils import widgets
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def made():

@@ -11,8 +11,6 @@ from widget_page import assert_missing_is_told, opened, served
 from gen_utils import widgets
 from gen_utils.mixtures import em_steps
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def made():

@@ -8,7 +8,6 @@ from conftest import watched
 from test_widgets_particles import RUNS, exported, make, replay
 from widget_page import COLUMN, PHONE, assert_missing_is_told, opened, served
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 SCORES = ("exact", "learned")
 
 

@@ -20,7 +20,6 @@ from gen_utils.plots import COLOURS
 from gen_utils.unet import UNet
 from gen_utils.widgets import TuringTest, turing_test
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 FIRST = {"sought": "real", "other": "VAE", "pixels": "grey", "seed": 1}
 NAMES = {"grey": "grey", "binary": "black and white"}
 

@@ -22,8 +22,6 @@ from widget_page import COLUMN, PHONE, assert_missing_is_told, opened, served
 from gen_utils import widgets
 from gen_utils.plots import COLOURS
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def made():

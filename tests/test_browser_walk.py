@@ -28,7 +28,6 @@ from widget_page import COLUMN, PHONE, assert_missing_is_told, opened, served
 from gen_utils.drawing import prepare
 from gen_utils.plots import COLOURS
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 S = 280
 
 

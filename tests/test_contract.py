@@ -24,8 +24,6 @@ from gen_utils.schedule import cosine
 from gen_utils.train import train_gan_steps, train_steps
 from gen_utils.vae import VAE, ConditionalVAE, GaussianVAE
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 class Labelled(torch.nn.Module):
     """The smallest network of labelled pictures: 3 classes and none."""

@@ -12,8 +12,6 @@ from gen_utils.conv_gan import GAMMA, ConvGAN, average
 from gen_utils.export import export, output_folder, round_to_half
 from gen_utils.train import train_gan_steps
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)

@@ -16,8 +16,6 @@ from gen_utils.density import KDE, Gaussian, Histogram, choose_bandwidth, kde_lo
 from gen_utils.export import export
 from gen_utils.widgets.density_pad import pad
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)

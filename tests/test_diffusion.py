@@ -23,8 +23,6 @@ from gen_utils.schedule import (
 )
 from gen_utils.train import train_steps
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)

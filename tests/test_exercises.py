@@ -11,7 +11,6 @@ import torch
 
 from gen_utils.exercises import agree, exercise
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 

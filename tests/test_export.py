@@ -14,8 +14,6 @@ from torch import nn
 from gen_utils import export
 from gen_utils.vae import VAE
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def layer():

@@ -11,8 +11,6 @@ from gen_utils import export, toys
 from gen_utils.flows import LIMIT, CouplingFlow, spline, spline_inverse, spline_knots
 from gen_utils.train import train_steps
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)

@@ -15,8 +15,6 @@ from gen_utils.export import export
 from gen_utils.gan import GAN, MINIMAX, NON_SATURATING, R1, WGAN_GP, Game, r1
 from gen_utils.train import train_gan_steps
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 GAMES = {"minimax": MINIMAX, "non_saturating": NON_SATURATING, "wgan_gp": WGAN_GP, "r1": R1}
 every_game = pytest.mark.parametrize("name", GAMES)
 U = torch.rand(5, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(9))

@@ -25,8 +25,6 @@ from gen_utils.mixtures import (
 )
 from gen_utils.widgets.em_steps import em_picture
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)

@@ -11,8 +11,6 @@ from sklearn.decomposition import PCA
 from gen_utils.export import export
 from gen_utils.ppca import PPCA, refine_log_prob
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)

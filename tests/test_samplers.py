@@ -26,7 +26,7 @@ from gen_utils.samplers import (
 )
 from gen_utils.schedule import Schedule, beside, cosine, linear
 
-pytestmark = pytest.mark.usefixtures("one_thread", "double")
+pytestmark = pytest.mark.usefixtures("double")
 MEAN, SD = 0.7, 0.4  # of the Gaussian data
 
 

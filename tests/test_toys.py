@@ -10,7 +10,6 @@ from sklearn.datasets import make_moons
 
 from gen_utils import toys
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 TOYS = {
     "checkerboard": toys.Checkerboard,
     "eight_gaussians": toys.eight_gaussians,

@@ -12,8 +12,6 @@ from gen_utils.export import export, round_to_half
 from gen_utils.train import train_steps
 from gen_utils.unet import Block, UNet, Waves, Whole, size
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)

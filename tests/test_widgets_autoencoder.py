@@ -12,7 +12,6 @@ import torch
 from gen_utils import export, plots, widgets
 from gen_utils.drawing import prepare
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 mpl.use("agg")
 SIZES = [2, 4, 8, 16, 32, 64]
 PERCENT = "% of the variance"

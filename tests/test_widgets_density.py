@@ -20,7 +20,6 @@ from gen_utils.flows import CouplingFlow
 from gen_utils.widgets import flow_layers
 from gen_utils.widgets.density_pad import pad
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 mpl.use("agg")
 S, B, LIMIT = 280, 4, 4.0
 DATA = torch.randn(300, 2, generator=torch.Generator().manual_seed(1)).mul(1.2)

@@ -22,7 +22,6 @@ from gen_utils.widgets.diffusion_sampler import INPUTS, OUTPUTS, DiffusionSample
 from gen_utils.widgets.noise import Noise
 from gen_utils.widgets.noisy_drawing import NOISE_INPUTS, NOISE_OUTPUTS, NoisyDrawing, noise
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 mpl.use("agg")
 DIGITS, NONE = [str(digit) for digit in range(10)], 10
 GARMENTS = ["Trouser", "Ankle boot", "Bag"]

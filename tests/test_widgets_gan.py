@@ -26,7 +26,6 @@ from gen_utils.widgets.gan_training import (
     picture,
 )
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 mpl.use("agg")
 B = 128
 # Density, loss, D steps and seed.

@@ -16,7 +16,6 @@ from gen_utils.mixtures import GaussianMixture, em_steps
 from gen_utils.ppca import PPCA, refine_log_prob
 from gen_utils.widgets.em_steps import em_picture
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 mpl.use("agg")
 CHOICES, DIMS = (1, 2, 3, 5), (1, 2, 8)
 LIMIT = 4.0

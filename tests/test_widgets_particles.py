@@ -17,7 +17,6 @@ from gen_utils.diffusion import Diffusion
 from gen_utils.widgets.noise import Noise
 from gen_utils.widgets.particles import PARTICLES, Particles, exact, grid, judge, levels, step
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 mpl.use("agg")
 LIMIT = 3.0
 DENSITY = toys.Mixture(toys.eight_gaussians().means / 2, 0.18)

@@ -21,7 +21,6 @@ from gen_utils.vae import VAE
 from gen_utils.widgets import TuringTest, turing_test
 from gen_utils.widgets.noise import Noise
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 mpl.use("agg")
 STEPS = 3
 U = {B: torch.full((B, 1, 28, 28), 0.5) for B in (4, 8, 16)}

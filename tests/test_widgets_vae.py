@@ -15,7 +15,6 @@ from matplotlib.colors import to_rgb
 from gen_utils import export, plots, widgets
 from gen_utils.vae import VAE, ConditionalVAE
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 mpl.use("agg")
 CLASSES = [str(digit) for digit in range(10)]
 UNIT_RATES = [0.5, 0.0, 2.25, 1.0, 0.004]  # K = 5; the units 2 and 5 carry nothing

@@ -14,7 +14,6 @@ from gen_utils import export, plots, widgets
 from gen_utils.drawing import prepare
 from gen_utils.widgets import base
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 mpl.use("agg")
 K, STILLS = 5, 7  # an odd K: the two ends of a walk are two draws, not the halves of one
 DIGITS, GARMENTS = [str(digit) for digit in range(10)], ["Trouser", "Ankle boot", "Bag"]
