@@ -1,6 +1,5 @@
 """The widgets of the autoencoder chapter: their state, their posters, their refusals."""
 
-import json
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -8,8 +7,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from widget_page import assert_lean_state
 
-from gen_utils import export, plots, widgets
+from gen_utils import export, widgets
 from gen_utils.drawing import prepare
 
 mpl.use("agg")
@@ -120,13 +120,7 @@ def prepared(example):
 
 @pytest.mark.parametrize("make", [make_reconstructions, make_denoising, make_sliders, make_conditional])
 def test_the_state_holds_names_and_digests_and_no_weights(made, make):
-    widget = make(made)
-    state = widget.get_state()
-    files = {name: {"file": graph.path.name, "sha256": graph.sha256} for name, graph in widget._graphs.items()}
-    assert state["graphs"] == files
-    assert state["colours"] == plots.COLOURS
-    assert len(json.dumps(state, allow_nan=False)) < 50_000
-    assert repr(widget) == f"{type(widget).__name__}()"
+    assert_lean_state(make(made), 50_000)
 
 
 def test_the_state_is_what_the_widgets_were_given(made):

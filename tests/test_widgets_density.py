@@ -1,6 +1,5 @@
 """The widgets of the chapter on density estimation: their state, what they compute, their posters, their refusals."""
 
-import json
 import math
 from types import SimpleNamespace
 
@@ -12,6 +11,7 @@ import torch
 from matplotlib.colors import to_rgb
 from scipy.stats import norm
 from sklearn.neighbors import KernelDensity
+from widget_page import assert_lean_state
 
 from gen_utils import data, export, plots, widgets
 from gen_utils.autoregressive import MADE
@@ -119,13 +119,7 @@ def binary(image):
 
 @pytest.mark.parametrize("name", MAKE)
 def test_the_state_holds_names_and_digests_and_no_weights(made, name):
-    widget = MAKE[name](made)
-    state = widget.get_state()
-    files = {key: {"file": graph.path.name, "sha256": graph.sha256} for key, graph in widget._graphs.items()}
-    assert state["graphs"] == files
-    assert state["colours"] == plots.COLOURS
-    assert len(json.dumps(state, allow_nan=False)) < 60_000
-    assert repr(widget) == f"{type(widget).__name__}()"
+    assert_lean_state(MAKE[name](made), 60_000)
 
 
 def test_the_state_is_what_they_were_given(made):

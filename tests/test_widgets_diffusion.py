@@ -1,6 +1,5 @@
 """The diffusion sampler and the noisy drawing: their steps, their state, their posters, their refusals."""
 
-import json
 from functools import partial
 from itertools import islice
 from types import SimpleNamespace
@@ -11,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from widget_page import assert_lean_state
 
-from gen_utils import data, export, plots
+from gen_utils import data, export
 from gen_utils.diffusion import ImageDiffusion
 from gen_utils.drawing import prepare
 from gen_utils.samplers import ddim, ddim_step
@@ -271,13 +271,7 @@ def test_little_noise_keeps_the_drawing_and_much_makes_another(made):
 
 @pytest.mark.parametrize("make", [make_sampler, make_drawing])
 def test_the_state_holds_names_and_digests_and_no_weights(made, make):
-    widget = make(made)
-    state = widget.get_state()
-    files = {name: {"file": graph.path.name, "sha256": graph.sha256} for name, graph in widget._graphs.items()}
-    assert state["graphs"] == files
-    assert state["colours"] == plots.COLOURS
-    assert len(json.dumps(state, allow_nan=False)) < 60_000
-    assert repr(widget) == f"{type(widget).__name__}()"
+    assert_lean_state(make(made), 60_000)
 
 
 def test_the_state_is_what_the_widgets_were_given(made):

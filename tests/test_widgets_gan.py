@@ -1,6 +1,5 @@
 """The widget that trains a GAN: its graphs against PyTorch, its state, its poster, its refusals."""
 
-import json
 import math
 from functools import cache, partial
 from pathlib import Path
@@ -11,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
+from widget_page import assert_lean_state
 
-from gen_utils import export, gan, plots, toys, widgets
+from gen_utils import export, gan, toys, widgets
 from gen_utils.widgets.gan_training import (
     DATA,
     DENSITIES,
@@ -180,15 +180,11 @@ def test_a_picture_of_known_networks():
 
 def test_the_state_holds_names_and_digests_and_no_weights(made):
     widget = widgets.GANTraining(made)
-    state = widget.get_state()
-    files = {name: {"file": graph.path.name, "sha256": graph.sha256} for name, graph in made.items()}
-    assert state["graphs"] == files
-    assert state["colours"] == plots.COLOURS
-    assert len(json.dumps(state, allow_nan=False)) < 70_000
-    assert repr(widget) == "GANTraining()"
+    assert widget._graphs == made
+    assert_lean_state(widget, 70_000)
     chosen = widget.get_state(["density", "loss", "lr", "d_steps", "seed"])
     assert chosen == {"density": "ring", "loss": "r1", "lr": 5e-4, "d_steps": 1, "seed": 0}
-    scenes = dict(state["scenes"])
+    scenes = dict(widget.scenes)
     np.testing.assert_allclose(scenes["ring"]["modes"], toys.ring().means, atol=1e-6)
     assert scenes["moons"]["modes"] == []
 

@@ -1,6 +1,5 @@
 """The widgets of the chapter on mixtures and PPCA: their state, their posters, their refusals."""
 
-import json
 import math
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,8 +9,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from widget_page import assert_lean_state
 
-from gen_utils import export, plots, widgets
+from gen_utils import export, widgets
 from gen_utils.mixtures import GaussianMixture, em_steps
 from gen_utils.ppca import PPCA, refine_log_prob
 from gen_utils.widgets.em_steps import em_picture
@@ -75,13 +75,7 @@ def make_monte_carlo(made):
 
 @pytest.mark.parametrize("make", [make_em, make_monte_carlo])
 def test_the_state_holds_names_and_digests_and_no_weights(made, make):
-    widget = make(made)
-    state = widget.get_state()
-    files = {name: {"file": graph.path.name, "sha256": graph.sha256} for name, graph in widget._graphs.items()}
-    assert state["graphs"] == files
-    assert state["colours"] == plots.COLOURS
-    assert len(json.dumps(state, allow_nan=False)) < 60_000
-    assert repr(widget) == f"{type(widget).__name__}()"
+    assert_lean_state(make(made), 60_000)
 
 
 def test_the_state_is_what_they_were_given(made):

@@ -1,6 +1,5 @@
 """The particles' widget: its graphs against the samplers in PyTorch, its state, its poster, its refusals."""
 
-import json
 import math
 from functools import cache, partial
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import chi2
+from widget_page import assert_lean_state
 
 from gen_utils import export, nets, samplers, toys
 from gen_utils.diffusion import Diffusion
@@ -166,11 +166,8 @@ def test_shares_count_points_and_lines_are_where_they_change(made):
 
 def test_the_state_holds_names_and_digests_and_no_weights(made):
     widget = make(made)
-    state = {key: value for key, value in widget.get_state().items() if not key.startswith("_")}
-    assert len(json.dumps(state)) < 40_000
-    assert state["graphs"].keys() == {"exact", "learned", "judge"}
-    assert state["graphs"]["exact"] == {"file": made["exact"].path.name, "sha256": made["exact"].sha256}
-    assert repr(widget) == "Particles()"
+    assert widget._graphs == made
+    assert_lean_state(widget, 80_000)
 
 
 def test_the_poster_shows_the_start_and_both_ends(made):

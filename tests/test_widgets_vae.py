@@ -1,6 +1,5 @@
 """The widgets of the VAE chapter that hold several pictures at once: their state, their posters, their refusals."""
 
-import json
 import math
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_rgb
+from widget_page import assert_lean_state
 
 from gen_utils import export, plots, widgets
 from gen_utils.vae import VAE, ConditionalVAE
@@ -80,13 +80,7 @@ def plane(made):
 
 @pytest.mark.parametrize("make", [make_conditional, make_plane])
 def test_the_state_holds_names_and_digests_and_no_weights(made, make):
-    widget = make(made)
-    state = widget.get_state()
-    files = {name: {"file": graph.path.name, "sha256": graph.sha256} for name, graph in widget._graphs.items()}
-    assert state["graphs"] == files
-    assert state["colours"] == plots.COLOURS
-    assert len(json.dumps(state, allow_nan=False)) < 60_000
-    assert repr(widget) == f"{type(widget).__name__}()"
+    assert_lean_state(make(made), 60_000)
 
 
 def test_the_state_of_the_conditional_sliders_is_what_they_were_given(conditional):

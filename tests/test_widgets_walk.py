@@ -1,6 +1,5 @@
 """The latent walk and the discriminator's opinion: their state, their posters, their refusals."""
 
-import json
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_rgb
+from widget_page import assert_lean_state
 
 from gen_utils import export, plots, widgets
 from gen_utils.drawing import prepare
@@ -94,13 +94,7 @@ def made():
 
 @pytest.mark.parametrize("make", [make_walk, make_plain_walk, make_opinion, make_garments])
 def test_the_state_holds_names_and_digests_and_no_weights(made, make):
-    widget = make(made)
-    state = widget.get_state()
-    files = {name: {"file": graph.path.name, "sha256": graph.sha256} for name, graph in widget._graphs.items()}
-    assert state["graphs"] == files
-    assert state["colours"] == plots.COLOURS
-    assert len(json.dumps(state, allow_nan=False)) < 60_000
-    assert repr(widget) == f"{type(widget).__name__}()"
+    assert_lean_state(make(made), 60_000)
 
 
 def test_the_state_of_the_walk_is_its_beginning(made):
