@@ -1,7 +1,6 @@
 """`make execute` publishes everything or nothing, whatever kills it and whenever."""
 
 import base64
-import importlib.util
 import io
 import json
 import os
@@ -14,6 +13,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+import execute
 import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
@@ -25,9 +25,6 @@ from gen_utils import export, plots
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOL = ROOT / "tools/execute.py"
-spec = importlib.util.spec_from_file_location("execute", TOOL)
-execute = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(execute)
 
 PARAMETERS = "STEPS = 1"
 MAKE = """

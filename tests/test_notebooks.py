@@ -3,18 +3,15 @@
 import ast
 import copy
 import hashlib
-import importlib.util
 import re
 import tomllib
 from pathlib import Path
 
 import nbformat
 import pytest
+import refresh_widgets
 
 ROOT = Path(__file__).resolve().parent.parent
-spec = importlib.util.spec_from_file_location("refresh_widgets", ROOT / "tools/refresh_widgets.py")
-refresh_widgets = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(refresh_widgets)
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 MAX_LINES = 25
