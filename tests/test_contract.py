@@ -10,7 +10,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gen_utils import data, export, metrics, nets, pretrained, toys
+from gen_utils import export, metrics, nets, pretrained, toys
 from gen_utils.autoencoder import Autoencoder, ConditionalAutoencoder, DenoisingAutoencoder, LinearAutoencoder
 from gen_utils.autoregressive import MADE
 from gen_utils.base import GenerativeModel
@@ -534,8 +534,3 @@ def test_a_model_in_double_precision_takes_doubles(name):
     if hasattr(model, "sample"):
         assert model.sample(3, *told(model, 3)).dtype == torch.float64
     torch.testing.assert_close(found, value(build(name), x).double(), rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("name", ["x", "Mnist", ""])
-def test_unknown_data_are_refused(name):
-    refused(ValueError, repr(name), lambda: data.load(name))

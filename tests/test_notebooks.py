@@ -157,12 +157,6 @@ def test_a_broken_habit_is_found(broken, complaint):
     assert complaint in "\n".join(complaints(notebook))
 
 
-def test_every_notebook_is_in_the_table_of_contents():
-    toc = (ROOT / "_toc.yml").read_text()
-    assert NOTEBOOKS
-    assert [path.stem for path in NOTEBOOKS if f"notebooks/{path.stem}" not in toc] == []
-
-
 def test_the_version_is_the_same_everywhere():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert f'__version__ = "{version}"' in (ROOT / "gen_utils/__init__.py").read_text()
