@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from numeric import seeded
 from sklearn.decomposition import PCA
 
 from gen_utils import toys
@@ -12,10 +13,6 @@ from gen_utils.autoencoder import Autoencoder, ConditionalAutoencoder, Denoising
 from gen_utils.train import train_steps
 
 ANY = (-math.inf, math.inf)
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.fixture(scope="module")

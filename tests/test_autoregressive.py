@@ -4,6 +4,7 @@ from itertools import product
 
 import pytest
 import torch
+from numeric import seeded
 from torch.autograd.functional import jacobian
 from torch.distributions import Bernoulli, Independent
 
@@ -12,10 +13,6 @@ from gen_utils.autoregressive import MADE
 from gen_utils.train import train_steps
 
 networks = pytest.mark.parametrize("hidden_dims", [(), (5,), (24,), (24, 17, 31)])
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def wild(hidden_dims, size):

@@ -9,11 +9,11 @@ from urllib.parse import urljoin
 import benchmark_table
 import pytest
 import yaml
+from conftest import ROOT
 from PIL import Image
 
 from benchmarks.run import FAMILIES
 
-ROOT = Path(__file__).resolve().parent.parent
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
 SITE = CONFIG["html"]["baseurl"].rstrip("/") + "/"
 GLOSSARY = (ROOT / "book/glossary.md").read_text()

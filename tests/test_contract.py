@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numeric import seeded
 
 from gen_utils import export, metrics, nets, pretrained, toys
 from gen_utils.autoencoder import Autoencoder, ConditionalAutoencoder, DenoisingAutoencoder, LinearAutoencoder
@@ -95,10 +96,6 @@ def examples(model, n=5):
 def told(model, n=5):
     """What a model wants besides its examples: labels, if it is conditional."""
     return (torch.arange(n) % model.classes,) if hasattr(model, "classes") else ()
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 @every_model

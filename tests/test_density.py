@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numeric import close, normal, seeded
 from scipy.stats import multivariate_normal, norm
 from sklearn.model_selection import KFold, LeaveOneOut, cross_val_score
 from sklearn.neighbors import KernelDensity
@@ -15,18 +16,6 @@ from gen_utils import density
 from gen_utils.density import KDE, Gaussian, Histogram, choose_bandwidth, kde_log_prob
 from gen_utils.export import export
 from gen_utils.widgets.density_pad import pad
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def normal(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(*shape, generator=seeded(seed), dtype=dtype)
-
-
-def close(found, expected, tolerance=1e-10):
-    torch.testing.assert_close(found, torch.as_tensor(expected, dtype=found.dtype), rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("D", [1, 2, 3])

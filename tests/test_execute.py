@@ -18,12 +18,12 @@ import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
+from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
 from gen_utils import export, plots
 
-ROOT = Path(__file__).resolve().parent.parent
 TOOL = ROOT / "tools/execute.py"
 
 PARAMETERS = "STEPS = 1"

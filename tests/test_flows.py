@@ -4,16 +4,13 @@ import math
 
 import pytest
 import torch
+from numeric import seeded
 from torch.autograd.functional import jacobian
 from torch.distributions import MultivariateNormal
 
 from gen_utils import export, toys
 from gen_utils.flows import LIMIT, CouplingFlow, spline, spline_inverse, spline_knots
 from gen_utils.train import train_steps
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def bent(event_shape=(2,), couplings=3, bins=5, strength=1.5):

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from numeric import seeded
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.utils import parameters_to_vector
 
@@ -18,10 +19,6 @@ from gen_utils.train import train_gan_steps
 GAMES = {"minimax": MINIMAX, "non_saturating": NON_SATURATING, "wgan_gp": WGAN_GP, "r1": R1}
 every_game = pytest.mark.parametrize("name", GAMES)
 U = torch.rand(5, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(9))
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def points(n=5, dims=2, seed=0):

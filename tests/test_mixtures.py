@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numeric import close, normal, seeded
 from scipy.stats import multivariate_normal
 from sklearn.mixture import GaussianMixture as TheirMixture
 
@@ -24,18 +25,6 @@ from gen_utils.mixtures import (
     whiten,
 )
 from gen_utils.widgets.em_steps import em_picture
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def normal(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(*shape, generator=seeded(seed), dtype=dtype)
-
-
-def close(found, expected, tolerance=1e-10):
-    torch.testing.assert_close(found, torch.as_tensor(expected, dtype=found.dtype), rtol=tolerance, atol=tolerance)
 
 
 def clusters(n=300, D=2, K=3, seed=0):  # noqa: N803

@@ -5,13 +5,11 @@ import copy
 import hashlib
 import re
 import tomllib
-from pathlib import Path
 
 import nbformat
 import pytest
 import refresh_widgets
-
-ROOT = Path(__file__).resolve().parent.parent
+from conftest import ROOT
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 MAX_LINES = 25

@@ -5,23 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from numeric import close, normal, seeded
 from scipy.stats import multivariate_normal
 from sklearn.decomposition import PCA
 
 from gen_utils.export import export
 from gen_utils.ppca import PPCA, refine_log_prob
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def normal(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(*shape, generator=seeded(seed), dtype=dtype)
-
-
-def close(found, expected, tolerance=1e-10):
-    torch.testing.assert_close(found, torch.as_tensor(expected, dtype=found.dtype), rtol=tolerance, atol=tolerance)
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 import repository
-
-ROOT = Path(__file__).resolve().parent.parent
+from conftest import ROOT
 
 URL = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 OWNER, NAME = repository.parse(URL)

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler
+from numeric import seeded
 from torch.distributions import Normal
 
 from gen_utils import samplers, toys
@@ -36,10 +37,6 @@ def double():
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def noise(*shape, seed=0):

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from numeric import seeded
 from scipy.integrate import dblquad, quad
 from scipy.stats import ks_2samp
 from sklearn.datasets import make_moons
@@ -19,10 +20,6 @@ TOYS = {
     "grid": toys.grid,
 }
 every_toy = pytest.mark.parametrize("name", TOYS)
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def within(values, expected):

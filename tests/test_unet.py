@@ -6,15 +6,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from numeric import seeded
 
 from gen_utils.diffusion import ImageDiffusion
 from gen_utils.export import export, round_to_half
 from gen_utils.train import train_steps
 from gen_utils.unet import Block, UNet, Waves, Whole, size
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def awake(module, seed=0):

@@ -12,13 +12,13 @@ import onnxruntime
 import pytest
 import torch
 import traitlets
+from conftest import ROOT
 from matplotlib.colors import to_rgb
 
 from gen_utils import export, plots, widgets
 from gen_utils.vae import VAE
 from gen_utils.widgets import base
 
-ROOT = Path(__file__).resolve().parent.parent
 mpl.use("agg")
 
 

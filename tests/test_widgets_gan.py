@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from numeric import seeded
 from torch.fx.experimental.proxy_tensor import make_fx
 from widget_page import assert_lean_state
 
@@ -36,10 +37,6 @@ PLAYED = [
     ("moons", "non_saturating", 1, 4),
     ("ring", "non_saturating", 5, 1),
 ]
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 @cache

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from numeric import seeded
 from widget_page import assert_lean_state
 
 from gen_utils import export, widgets
@@ -20,10 +21,6 @@ mpl.use("agg")
 CHOICES, DIMS = (1, 2, 3, 5), (1, 2, 8)
 LIMIT = 4.0
 OUTPUTS = ["new_pi", "new_mu", "new_covariance", "log_likelihood", "responsibilities", "outline"]
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def clusters(n=60):

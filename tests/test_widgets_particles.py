@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from numeric import seeded
 from scipy.stats import chi2
 from widget_page import assert_lean_state
 
@@ -22,10 +23,6 @@ LIMIT = 3.0
 DENSITY = toys.Mixture(toys.eight_gaussians().means / 2, 0.18)
 # Steps, η and seed: few, many, no noise, all of it, and a part.
 RUNS = [(3, 1.0, 1), (20, 0.0, 0), (20, 0.5, 2), (100, 1.0, 3)]
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 @cache

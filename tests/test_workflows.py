@@ -6,12 +6,11 @@ import shutil
 import subprocess
 import sysconfig
 import tomllib
-from pathlib import Path
 
 import pytest
 import yaml
+from conftest import ROOT
 
-ROOT = Path(__file__).parents[1]
 WORKFLOWS = {path.stem: path for path in sorted((ROOT / ".github/workflows").iterdir())}
 TEXTS = {name: path.read_text() for name, path in WORKFLOWS.items()}
 JOBS = {f"{name}/{job}": body for name, text in TEXTS.items() for job, body in yaml.safe_load(text)["jobs"].items()}
