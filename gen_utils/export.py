@@ -14,7 +14,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -40,7 +40,7 @@ class Graph:
 
     path: Path
     sha256: str
-    error: float
+    error: float = field(compare=False)  # one session serves a file, before and after it was compared
 
     def read(self) -> bytes:
         """Return the file's bytes, or refuse a file that changed since its export.
@@ -57,7 +57,7 @@ class Graph:
         A number is given as an array of shape `(1,)`, float32.
 
         Raises:
-            ValueError: the file changed since its export, or the inputs are not the graph's.
+            ValueError: the file changed before its first run, or the inputs are not the graph's.
         """
         given = {key: np.array([value], np.float32) if np.isscalar(value) else value for key, value in inputs.items()}
         if self.inputs != (shapes := {name: np.shape(value) for name, value in given.items()}):
@@ -80,10 +80,14 @@ def _session(graph: Graph) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(graph.read(), providers=["CPUExecutionProvider"])
 
 
-@cache
 def output_folder() -> Path:
     """Name the folder for what this notebook makes: the staging area under `make execute`, else a temporary one."""
-    return Path(os.environ.get(STAGING) or tempfile.mkdtemp(prefix="gen_utils-"))
+    return Path(os.environ.get(STAGING) or _temporary())
+
+
+@cache
+def _temporary() -> str:
+    return tempfile.mkdtemp(prefix="gen_utils-")
 
 
 def round_to_half(model: nn.Module) -> None:
@@ -150,7 +154,7 @@ def export(
     error = float(np.max(errors))  # numpy's, since Python's max loses a NaN that is not the first
     if not error <= tolerance:
         raise ValueError(f"{name}: expected the graph within {tolerance:g} of PyTorch, got {error:.3g}")
-    return Graph(path, graph.sha256, error)
+    return replace(graph, error=error)
 
 
 @contextmanager

@@ -101,7 +101,7 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line(found)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(autouse=True, scope="module")
 def one_thread():
     """Models this small run ten times faster on one thread than on two."""
     import torch  # here, because what precedes gen_utils at the top would load it too early
@@ -110,6 +110,15 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def output(tmp_path_factory):
+    """Folder of what a module's tests export; `make execute` names its own in the same way."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("output")
+        patch.setenv("GEN_UTILS_STAGING", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

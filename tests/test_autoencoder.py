@@ -5,19 +5,14 @@ import math
 
 import pytest
 import torch
+from numeric import seeded
 from sklearn.decomposition import PCA
 
 from gen_utils import toys
 from gen_utils.autoencoder import Autoencoder, ConditionalAutoencoder, DenoisingAutoencoder, LinearAutoencoder
 from gen_utils.train import train_steps
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 ANY = (-math.inf, math.inf)
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.fixture(scope="module")

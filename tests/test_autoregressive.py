@@ -4,6 +4,7 @@ from itertools import product
 
 import pytest
 import torch
+from numeric import seeded
 from torch.autograd.functional import jacobian
 from torch.distributions import Bernoulli, Independent
 
@@ -11,12 +12,7 @@ from gen_utils import export
 from gen_utils.autoregressive import MADE
 from gen_utils.train import train_steps
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 networks = pytest.mark.parametrize("hidden_dims", [(), (5,), (24,), (24, 17, 31)])
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def wild(hidden_dims, size):
@@ -170,15 +166,6 @@ def test_it_learns_what_pixels_tell_of_each_other():
     assert 1.386 < nll < 1.42
 
 
-@pytest.fixture
-def graphs(tmp_path, monkeypatch):
-    """Exported graphs in a folder of the test's own."""
-    monkeypatch.setenv(export.STAGING, str(tmp_path))
-    export.output_folder.cache_clear()
-    yield
-    export.output_folder.cache_clear()
-
-
 def stepper(model, name):
     """The graph of `step`, and a function that calls it with tensors."""
     blank = torch.zeros(1, *model.event_shape)
@@ -192,7 +179,7 @@ def stepper(model, name):
 
 
 @pytest.mark.parametrize("hidden_dims", [(), (24,), (24, 17)])
-def test_the_graph_draws_the_same_pixels_from_the_same_noise(hidden_dims, graphs):
+def test_the_graph_draws_the_same_pixels_from_the_same_noise(hidden_dims):
     model = MADE(hidden_dims, (1, 5, 6))
     model.load_state_dict(wild(hidden_dims, 30).state_dict())
     _, call = stepper(model, "small")
@@ -217,7 +204,7 @@ def test_the_graph_draws_the_same_pixels_from_the_same_noise(hidden_dims, graphs
         assert p.shape == (1, 1, 5, 6)
 
 
-def test_the_headline_model_fits_a_page(graphs):
+def test_the_headline_model_fits_a_page():
     torch.manual_seed(0)
     model = MADE()
     model.direct.weight.data.normal_(std=0.1)

@@ -8,10 +8,10 @@ import subprocess
 import sys
 from datetime import date
 from itertools import product
-from pathlib import Path
 
 import pytest
 import torch
+from conftest import ROOT
 
 from benchmarks import clock, diffusion, diffusion_variance
 from benchmarks import vae as benchmark
@@ -20,7 +20,6 @@ from gen_utils.likelihoods import bernoulli_log_prob
 from gen_utils.schedule import beside, cosine, q_sample, velocity
 from gen_utils.vae import VAE
 
-ROOT = Path(__file__).resolve().parent.parent
 PEERS_PYTHON = ROOT / "_build/benchmark/bin/python"
 
 

@@ -1,28 +1,25 @@
 """The book's own pages: what their heads say of them, the glossary, the benchmarks, what chapters cost."""
 
-import importlib.util
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urljoin
 
+import benchmark_table
 import pytest
 import yaml
+from conftest import ROOT
 from PIL import Image
 
 from benchmarks.run import FAMILIES
 
-ROOT = Path(__file__).resolve().parent.parent
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
 SITE = CONFIG["html"]["baseurl"].rstrip("/") + "/"
 GLOSSARY = (ROOT / "book/glossary.md").read_text()
 COSTS = {
     path.stem: json.loads(path.read_text())["metadata"].get("cost") for path in (ROOT / "notebooks").glob("*.ipynb")
 }
-spec = importlib.util.spec_from_file_location("benchmark_table", ROOT / "book/_ext/benchmark_table.py")
-benchmark_table = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(benchmark_table)
 
 
 class Page(HTMLParser):

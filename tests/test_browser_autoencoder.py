@@ -27,7 +27,6 @@ from gen_utils import widgets
 from gen_utils.drawing import prepare
 from gen_utils.plots import COLOURS
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 INK = """() => {
     const canvas = document.querySelector(".gu-ink");
     const { data } = canvas.getContext("2d").getImageData(0, 0, 280, 280);
@@ -36,9 +35,8 @@ INK = """() => {
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.mktemp("output")) as made:
-        yield made
+def made():
+    return exported()
 
 
 @pytest.fixture(scope="module")

@@ -15,25 +15,16 @@ from widget_page import COLUMN, opened, served
 from gen_utils.drawing import prepare
 from gen_utils.plots import COLOURS
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.mktemp("output")) as made:
-        yield made
+def made():
+    return exported()
 
 
 @pytest.fixture(scope="module")
 def origin(made, tmp_path_factory):
     with served(tmp_path_factory.mktemp("pages"), {name: make(made) for name, make in MAKE.items()}) as origin:
         yield origin
-
-
-@pytest.fixture(params=list(MAKE))
-def live(browser, origin, request):
-    """Each widget in turn, alive."""
-    yield from opened(browser, origin, request.param)
 
 
 @pytest.fixture
@@ -49,22 +40,6 @@ def flow(browser, origin):
 @pytest.fixture
 def completion(browser, origin):
     yield from opened(browser, origin, "completion")
-
-
-@pytest.mark.alone
-def test_it_lives_in_the_browser_and_answers_within_a_frame(live):
-    assert live.locator(".gu-live").get_attribute("data-backend") == "browser"
-    canvas = live.locator("canvas[data-ms]").first.element_handle()
-    canvas.evaluate("""c => {
-        c.times = [];
-        new MutationObserver(() => c.times.push(Number(c.dataset.ms))).observe(c, { attributeFilter: ["data-ms"] });
-    }""")
-    for i in range(16):
-        live.get_by_role("slider").first.press("ArrowLeft" if i % 2 else "ArrowRight")
-        live.wait_for_function("([c, n]) => c.times.length > n", arg=[canvas, i])
-    times = canvas.evaluate("c => c.times")
-    print(f"median {np.median(times):.1f} ms")
-    assert np.median(times) < 16
 
 
 # ---- Points on a line -------------------------------------------------------------------------------------------

@@ -30,17 +30,16 @@ from gen_utils.export import round_to_half
 from gen_utils.unet import UNet
 from gen_utils.widgets.diffusion_sampler import DiffusionSampler
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 FIRST = {"label": 3, "guidance": 1.5, "steps": 10, "eta": 0.0, "seed": 0}
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.mktemp("output")) as made:
-        large = ImageDiffusion(UNet()).eval()
-        round_to_half(large)
-        made.step["large"] = step_graph(large, "00_step_large")  # before any training
-        yield made
+def made():
+    made = exported()
+    large = ImageDiffusion(UNet()).eval().requires_grad_(False)
+    round_to_half(large)
+    made.step["large"] = step_graph(large, "00_step_large")  # before any training
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -207,12 +206,12 @@ def test_the_picture_grows_while_it_is_computed_and_a_change_stops_it(large):
 def test_twenty_steps_of_the_u_net_take_half_a_second(large):
     canvas = large.locator("canvas[data-shown]")
     times = []
-    for seed in range(1, 9):  # the machine may be busy with something else
+    for seed in range(1, 9):
         large.get_by_role("button", name="New noise").click()
         settle(large, canvas, "drawn", {"seed": seed, "steps": 20})
         times.append(float(canvas.get_attribute("data-took")))
     print(f"20 steps take {', '.join(f'{t:.0f}' for t in times)} ms")
-    assert min(times) < 500
+    assert np.median(times) < 500
 
 
 @pytest.mark.alone
@@ -325,21 +324,6 @@ def test_a_drawing_by_mouse_and_by_finger_is_noised_and_denoised(drawing, made, 
     more = ink(page)
     assert (more - x).abs().max() > 0.1
     check_drawing_of(page, made, more)
-
-
-@pytest.mark.alone
-def test_noise_follows_the_slider_within_a_frame(drawing):
-    noisy = drawing.locator("canvas[data-ms]").element_handle()
-    noisy.evaluate("""c => {
-        c.times = [];
-        new MutationObserver(() => c.times.push(Number(c.dataset.ms))).observe(c, { attributeFilter: ["data-ms"] });
-    }""")
-    for i in range(12):
-        drawing.get_by_role("slider").press("ArrowLeft" if i % 2 else "ArrowRight")
-        drawing.wait_for_function("([c, n]) => c.times.length > n", arg=[noisy, i])
-    times = noisy.evaluate("c => c.times")
-    print(f"median {np.median(times):.1f} ms")
-    assert np.median(times) < 16
 
 
 # ---- For every reader ------------------------------------------------------------------------------------------

@@ -90,23 +90,19 @@ def models():
 
 
 @pytest.fixture(scope="module")
-def widget(images, models, tmp_path_factory):
-    """The widget as chapter 4 shows it, its graphs in a folder of their own."""
+def widget(images, models):
+    """The widget as chapter 4 shows it."""
     plane, classifier = models
     x, z = images.test[:1], torch.zeros(1, 2)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(export.STAGING, str(tmp_path_factory.mktemp("output")))
-        export.output_folder.cache_clear()
-        yield widgets.PosteriorPlane(
-            export.export(plane.encode, {"x": x}, ["mu", "sigma"], "00_encoder"),
-            export.export(lambda z: plane.decode(z).sigmoid(), {"z": z}, ["x"], "00_decoder"),
-            export.export(prepare, {"ink": torch.zeros(1, 1, S, S)}, ["x"], "00_prepare"),
-            export.export(lambda x: classifier(x).softmax(1), {"x": x}, ["p"], "00_classifier"),
-            plane.encode(images.test[:500])[0].numpy(),
-            images.test_labels[:500].numpy(),
-            images.test[:5],
-        )
-    export.output_folder.cache_clear()
+    return widgets.PosteriorPlane(
+        export.export(plane.encode, {"x": x}, ["mu", "sigma"], "00_encoder"),
+        export.export(lambda z: plane.decode(z).sigmoid(), {"z": z}, ["x"], "00_decoder"),
+        export.export(prepare, {"ink": torch.zeros(1, 1, S, S)}, ["x"], "00_prepare"),
+        export.export(lambda x: classifier(x).softmax(1), {"x": x}, ["p"], "00_classifier"),
+        plane.encode(images.test[:500])[0].numpy(),
+        images.test_labels[:500].numpy(),
+        images.test[:5],
+    )
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,10 @@ from widget_page import COLUMN, assert_missing_is_told, opened, served
 
 from gen_utils import widgets
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.getbasetemp() / "gan") as made:
-        yield made
+def made():
+    return exported()
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,10 @@ from widget_page import assert_missing_is_told, opened, served
 from gen_utils import widgets
 from gen_utils.mixtures import em_steps
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.mktemp("output")) as made:
-        yield made
+def made():
+    return exported()
 
 
 @pytest.fixture(scope="module")

@@ -8,14 +8,12 @@ from conftest import watched
 from test_widgets_particles import RUNS, exported, make, replay
 from widget_page import COLUMN, PHONE, assert_missing_is_told, opened, served
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 SCORES = ("exact", "learned")
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.getbasetemp() / "particles") as made:
-        yield made
+def made():
+    return exported()
 
 
 @pytest.fixture(scope="module")

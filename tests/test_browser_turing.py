@@ -20,14 +20,13 @@ from gen_utils.plots import COLOURS
 from gen_utils.unet import UNet
 from gen_utils.widgets import TuringTest, turing_test
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 FIRST = {"sought": "real", "other": "VAE", "pixels": "grey", "seed": 1}
 NAMES = {"grey": "grey", "binary": "black and white"}
 
 
 def slow_families():
     """The course's own architectures that take longest, before any training: they draw as slowly as after it."""
-    unet, made = ImageDiffusion(UNet()).eval(), MADE()
+    unet, made = (model.eval().requires_grad_(False) for model in (ImageDiffusion(UNet()), MADE()))
     round_to_half(unet)
     round_to_half(made)
     u, given = torch.full((16, 1, 28, 28), 0.5), {"turn": torch.eye(20)[3], "u_label": torch.full((16,), 0.5)}
@@ -43,10 +42,10 @@ def slow_families():
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.mktemp("output")) as made:
-        made.slow = TuringTest(made.graphs["real"], slow_families())
-        yield made
+def made():
+    made = exported()
+    made.slow = TuringTest(made.graphs["real"], slow_families())
+    return made
 
 
 @pytest.fixture(scope="module")

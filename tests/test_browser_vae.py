@@ -22,13 +22,10 @@ from widget_page import COLUMN, PHONE, assert_missing_is_told, opened, served
 from gen_utils import widgets
 from gen_utils.plots import COLOURS
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.mktemp("output")) as made:
-        yield made
+def made():
+    return exported()
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +36,6 @@ def origin(made, tmp_path_factory):
         yield origin
 
 
-@pytest.fixture(params=["conditional", "plane"])
-def live(browser, origin, request):
-    """Both widgets in turn, alive."""
-    yield from opened(browser, origin, request.param)
-
-
 @pytest.fixture
 def conditional(browser, origin):
     yield from opened(browser, origin, "conditional")
@@ -53,22 +44,6 @@ def conditional(browser, origin):
 @pytest.fixture
 def plane(browser, origin):
     yield from opened(browser, origin, "plane")
-
-
-@pytest.mark.alone
-def test_it_lives_in_the_browser_and_answers_within_a_frame(live):
-    assert live.locator(".gu-live").get_attribute("data-backend") == "browser"
-    canvas = live.locator("canvas[data-ms]").element_handle()
-    canvas.evaluate("""c => {
-        c.times = [];
-        new MutationObserver(() => c.times.push(Number(c.dataset.ms))).observe(c, { attributeFilter: ["data-ms"] });
-    }""")
-    for i in range(12):
-        live.get_by_role("slider").first.press("ArrowLeft" if i % 2 else "ArrowRight")
-        live.wait_for_function("([c, n]) => c.times.length > n", arg=[canvas, i])
-    times = canvas.evaluate("c => c.times")
-    print(f"median {np.median(times):.1f} ms")
-    assert np.median(times) < 16
 
 
 # ---- One z, ten labels -----------------------------------------------------------------------------------------

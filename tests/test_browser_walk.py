@@ -28,14 +28,12 @@ from widget_page import COLUMN, PHONE, assert_missing_is_told, opened, served
 from gen_utils.drawing import prepare
 from gen_utils.plots import COLOURS
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 S = 280
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.mktemp("output")) as made:
-        yield made
+def made():
+    return exported()
 
 
 @pytest.fixture(scope="module")
@@ -344,21 +342,6 @@ def test_long_names_of_labels_have_room(garments, made):
 
 
 # ---- For every reader ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.alone
-def test_it_answers_within_a_frame(walk):
-    large = walk.locator("canvas[data-ms]").element_handle()
-    large.evaluate("""c => {
-        c.times = [];
-        new MutationObserver(() => c.times.push(Number(c.dataset.ms))).observe(c, { attributeFilter: ["data-ms"] });
-    }""")
-    for i in range(12):
-        walk.get_by_role("slider").press("ArrowRight")
-        walk.wait_for_function("([c, n]) => c.times.length > n", arg=[large, i])
-    times = large.evaluate("c => c.times")
-    print(f"median {np.median(times):.1f} ms")
-    assert np.median(times) < 16
 
 
 def test_a_graph_that_is_missing_is_told_and_nothing_is_drawn(browser, origin):

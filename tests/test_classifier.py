@@ -1,10 +1,8 @@
 """The shipped classifier reads MNIST, has 84 features that all vary, and refuses what it cannot read."""
 
-import importlib
-
 import pytest
 import torch
-from conftest import ROOT
+import train_classifier
 from safetensors.torch import load_file
 
 from gen_utils import data, pretrained
@@ -61,23 +59,19 @@ def test_the_weights_are_small_and_in_half_precision():
 
 
 def test_it_trains_from_scratch_and_twice_to_the_same_weights(images, monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "tools")
-    tool = importlib.import_module("train_classifier")
     few = data.Images(images.train[:1280], images.train_labels[:1280], images.test, images.test_labels)
     monkeypatch.setattr(data, "mnist", lambda: few)
-    monkeypatch.setattr(tool, "EPOCHS", 3)
-    monkeypatch.setattr(tool, "tqdm", lambda epochs, **_: epochs)
+    monkeypatch.setattr(train_classifier, "EPOCHS", 3)
+    monkeypatch.setattr(train_classifier, "tqdm", lambda epochs, **_: epochs)
     with torch.enable_grad():
-        first, second = tool.train(), tool.train()
+        first, second = train_classifier.train(), train_classifier.train()
     for a, b in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(a, b)
     assert accuracy(first, images.test[:1000], images.test_labels[:1000]) > 0.5
 
 
-def test_augmented_digits_stay_readable_and_half_of_them_turn_black_and_white(model, images, monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "tools")
-    tool = importlib.import_module("train_classifier")
-    x = tool.augment(images.test[:2000], torch.Generator().manual_seed(0))
+def test_augmented_digits_stay_readable_and_half_of_them_turn_black_and_white(model, images):
+    x = train_classifier.augment(images.test[:2000], torch.Generator().manual_seed(0))
     assert ((x == 0) | (x == 1)).flatten(1).all(1).tolist() == [True, False] * 1000
     assert ((x >= 0) & (x <= 1)).all()
     assert not torch.equal(x[1::2], images.test[1:2000:2])

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from conftest import ROOT
 from nbclient import NotebookClient
 
-ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = ROOT / "tests/colab-constraints.txt"
 COLAB_LIST = ROOT.parent / "shared/colab/pip-freeze.txt"
 UV = Path(sys.executable).parent / "uv"

@@ -9,8 +9,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numeric import seeded
 
-from gen_utils import data, export, metrics, nets, pretrained, toys
+from gen_utils import export, metrics, nets, pretrained, toys
 from gen_utils.autoencoder import Autoencoder, ConditionalAutoencoder, DenoisingAutoencoder, LinearAutoencoder
 from gen_utils.autoregressive import MADE
 from gen_utils.base import GenerativeModel
@@ -23,8 +24,6 @@ from gen_utils.ppca import PPCA
 from gen_utils.schedule import cosine
 from gen_utils.train import train_gan_steps, train_steps
 from gen_utils.vae import VAE, ConditionalVAE, GaussianVAE
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Labelled(torch.nn.Module):
@@ -80,9 +79,7 @@ def output_folder(tmp_path, monkeypatch):
     """Notebooks' output in a folder of each test's own, where shipped weights are looked for too."""
     monkeypatch.setenv(export.STAGING, str(tmp_path))
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "weights")
-    export.output_folder.cache_clear()
-    yield tmp_path
-    export.output_folder.cache_clear()
+    return tmp_path
 
 
 def build(name, seed=0):
@@ -99,10 +96,6 @@ def examples(model, n=5):
 def told(model, n=5):
     """What a model wants besides its examples: labels, if it is conditional."""
     return (torch.arange(n) % model.classes,) if hasattr(model, "classes") else ()
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 @every_model
@@ -538,8 +531,3 @@ def test_a_model_in_double_precision_takes_doubles(name):
     if hasattr(model, "sample"):
         assert model.sample(3, *told(model, 3)).dtype == torch.float64
     torch.testing.assert_close(found, value(build(name), x).double(), rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("name", ["x", "Mnist", ""])
-def test_unknown_data_are_refused(name):
-    refused(ValueError, repr(name), lambda: data.load(name))

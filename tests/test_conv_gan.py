@@ -6,17 +6,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from numeric import seeded
 from torch.optim.swa_utils import AveragedModel
 
 from gen_utils.conv_gan import GAMMA, ConvGAN
 from gen_utils.export import export, output_folder, round_to_half
 from gen_utils.train import average, train_gan_steps
-
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def build(seed=0, **sizes):

@@ -99,7 +99,7 @@ def test_binarize_refuses_what_is_not_grey(x, error, told):
         data.binarize(x)
 
 
-@pytest.mark.parametrize("name", ["x", "MNIST", "", None])
+@pytest.mark.parametrize("name", ["x", "Mnist", "MNIST", "", None])
 def test_load_refuses_unknown_names(name):
     with pytest.raises(ValueError, match=r'expected "mnist" or "fashion_mnist", got ') as refusal:
         data.load(name)

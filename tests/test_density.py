@@ -7,28 +7,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numeric import close, normal, seeded
 from scipy.stats import multivariate_normal, norm
 from sklearn.model_selection import KFold, LeaveOneOut, cross_val_score
 from sklearn.neighbors import KernelDensity
 
 from gen_utils import density
 from gen_utils.density import KDE, Gaussian, Histogram, choose_bandwidth, kde_log_prob
-from gen_utils.export import STAGING, export, output_folder
+from gen_utils.export import export
 from gen_utils.widgets.density_pad import pad
-
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def normal(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(*shape, generator=seeded(seed), dtype=dtype)
-
-
-def close(found, expected, tolerance=1e-10):
-    torch.testing.assert_close(found, torch.as_tensor(expected, dtype=found.dtype), rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("D", [1, 2, 3])
@@ -267,9 +254,7 @@ def test_weights_repeat_a_kernel_or_leave_it_out():
     close(found, model.score_samples(x.numpy()))
 
 
-def test_a_kde_runs_as_a_graph(tmp_path, monkeypatch):
-    monkeypatch.setenv(STAGING, str(tmp_path))
-    output_folder.cache_clear()
+def test_a_kde_runs_as_a_graph():
     data, weight = normal(64, 2, dtype=torch.float32), (torch.arange(64) < 40).float()
     x = normal(30, 2, seed=1, dtype=torch.float32)
     inputs = {"x": x, "data": data, "bandwidth": torch.tensor(0.3), "weight": weight}
@@ -278,7 +263,6 @@ def test_a_kde_runs_as_a_graph(tmp_path, monkeypatch):
         **{name: value.numpy() for name, value in inputs.items()} | {"bandwidth": np.array(0.1, "float32")}
     )
     np.testing.assert_allclose(found["log_prob"], theirs(data[:40], 0.1, x), rtol=1e-5, atol=1e-5)
-    output_folder.cache_clear()
 
 
 # ---- Three densities of points on a line, as the chapter's widget asks for them -----------------------------------

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from numeric import seeded
 from scipy.special import log_ndtr
 from torch import nn
 from torch.distributions import Normal, kl_divergence
@@ -22,12 +23,6 @@ from gen_utils.schedule import (
     x0_from_eps,
 )
 from gen_utils.train import train_steps
-
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 class Spy(nn.Module):

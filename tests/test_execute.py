@@ -1,7 +1,6 @@
 """`make execute` publishes everything or nothing, whatever kills it and whenever."""
 
 import base64
-import importlib.util
 import io
 import json
 import os
@@ -14,20 +13,18 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+import execute
 import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
+from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
 from gen_utils import export, plots
 
-ROOT = Path(__file__).resolve().parent.parent
 TOOL = ROOT / "tools/execute.py"
-spec = importlib.util.spec_from_file_location("execute", TOOL)
-execute = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(execute)
 
 PARAMETERS = "STEPS = 1"
 MAKE = """
@@ -236,10 +233,10 @@ def test_a_notebook_run_by_anyone_else_exports_to_a_temporary_folder(tmp_path, m
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     folders = []
     for _ in range(2):
-        export.output_folder.cache_clear()
+        export._temporary.cache_clear()
         folders.append(export.output_folder())
         assert export.output_folder() == folders[-1]  # one for the whole notebook
-    export.output_folder.cache_clear()
+    export._temporary.cache_clear()
     assert [folder.parent for folder in folders] == [tmp_path, tmp_path]
     assert folders[0] != folders[1]
 

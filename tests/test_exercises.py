@@ -3,16 +3,14 @@
 import ast
 import importlib.util
 import re
-from pathlib import Path
 
 import nbformat
 import pytest
 import torch
+from conftest import ROOT
 
 from gen_utils.exercises import agree, exercise
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 

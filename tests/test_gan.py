@@ -5,24 +5,19 @@ from functools import partial
 
 import pytest
 import torch
+from numeric import seeded
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.utils import parameters_to_vector
 
 from gen_utils import gan, toys
 from gen_utils.base import GenerativeModel
-from gen_utils.export import export, output_folder
+from gen_utils.export import export
 from gen_utils.gan import GAN, MINIMAX, NON_SATURATING, R1, WGAN_GP, Game, r1
 from gen_utils.train import train_gan_steps
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 GAMES = {"minimax": MINIMAX, "non_saturating": NON_SATURATING, "wgan_gp": WGAN_GP, "r1": R1}
 every_game = pytest.mark.parametrize("name", GAMES)
 U = torch.rand(5, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(9))
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def points(n=5, dims=2, seed=0):
@@ -313,15 +308,6 @@ def test_the_function_is_adam_on_the_same_noise(name):
         assert (parameters_to_vector(network.parameters()) - weights).abs().max() < 1e-9
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GEN_UTILS_STAGING", str(tmp_path_factory.mktemp("graphs")))
-        output_folder.cache_clear()
-        yield
-    output_folder.cache_clear()
-
-
 def discriminator_inputs(model, theta, phi):
     """Examples of the graph's inputs, no two of them one tensor: `make_fx` would take them for one input."""
     u = {"u": torch.rand(64, 1, generator=seeded(3))} if model.game is WGAN_GP else {}
@@ -353,7 +339,7 @@ def exported(loss, function, inputs):
 
 
 @every_game
-def test_the_graph_is_the_step_after_one_and_after_a_hundred(name, folder):
+def test_the_graph_is_the_step_after_one_and_after_a_hundred(name):
     model = small(GAMES[name], hidden_dims=(16, 16))
     theta, phi = gan.start(model, torch.randn(sum(sizes(model)), generator=seeded()))
     d, g = discriminator_inputs(model, theta, phi), generator_inputs(model, theta, phi)
@@ -389,7 +375,7 @@ def test_the_graph_is_the_step_after_one_and_after_a_hundred(name, folder):
     assert (states[0][0]["phi"] - phi).abs().max() > 0.01  # it has moved
 
 
-def test_small_constants_survive_the_export(folder):
+def test_small_constants_survive_the_export():
     """Without Adam's, 0/0 would stop the page's training."""
 
     def update(gradient, m, v, lr, step):

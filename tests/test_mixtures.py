@@ -9,11 +9,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numeric import close, normal, seeded
 from scipy.stats import multivariate_normal
 from sklearn.mixture import GaussianMixture as TheirMixture
 
 from gen_utils import mixtures
-from gen_utils.export import STAGING, export, output_folder
+from gen_utils.export import export
 from gen_utils.metrics import bic
 from gen_utils.mixtures import (
     BernoulliMixture,
@@ -24,20 +25,6 @@ from gen_utils.mixtures import (
     whiten,
 )
 from gen_utils.widgets.em_steps import em_picture
-
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def normal(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(*shape, generator=seeded(seed), dtype=dtype)
-
-
-def close(found, expected, tolerance=1e-10):
-    torch.testing.assert_close(found, torch.as_tensor(expected, dtype=found.dtype), rtol=tolerance, atol=tolerance)
 
 
 def clusters(n=300, D=2, K=3, seed=0):  # noqa: N803
@@ -164,9 +151,7 @@ def test_a_weight_repeats_an_example_or_leaves_it_out():
         close(one, other)
 
 
-def test_em_runs_as_a_graph_with_a_number_of_points_that_varies(tmp_path, monkeypatch):
-    monkeypatch.setenv(STAGING, str(tmp_path))
-    output_folder.cache_clear()
+def test_em_runs_as_a_graph_with_a_number_of_points_that_varies():
     x = clusters(64).float()
     start = gaussian_mixture(x).state_dict()
     inputs = start | {"x": x, "weight": torch.ones(64), "reg": torch.tensor(1e-3)}
@@ -184,7 +169,6 @@ def test_em_runs_as_a_graph_with_a_number_of_points_that_varies(tmp_path, monkey
         assert abs(log_likelihood - step.log_likelihood) < tolerance
     for found, expected in zip((pi, mu, covariance), model.state_dict().values(), strict=True):
         np.testing.assert_allclose(found, expected.numpy(), atol=1e-4)
-    output_folder.cache_clear()
 
 
 def test_a_picture_shows_the_parameters_before_its_step():

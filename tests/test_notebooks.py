@@ -3,18 +3,13 @@
 import ast
 import copy
 import hashlib
-import importlib.util
 import re
 import tomllib
-from pathlib import Path
 
 import nbformat
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
-spec = importlib.util.spec_from_file_location("refresh_widgets", ROOT / "tools/refresh_widgets.py")
-refresh_widgets = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(refresh_widgets)
+import refresh_widgets
+from conftest import ROOT
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 MAX_LINES = 25
@@ -158,12 +153,6 @@ def test_a_broken_habit_is_found(broken, complaint):
     fields = {"source": "x = 1", "execution_count": 1} | broken
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(**fields)])
     assert complaint in "\n".join(complaints(notebook))
-
-
-def test_every_notebook_is_in_the_table_of_contents():
-    toc = (ROOT / "_toc.yml").read_text()
-    assert NOTEBOOKS
-    assert [path.stem for path in NOTEBOOKS if f"notebooks/{path.stem}" not in toc] == []
 
 
 def test_the_version_is_the_same_everywhere():

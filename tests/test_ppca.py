@@ -5,25 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from numeric import close, normal, seeded
 from scipy.stats import multivariate_normal
 from sklearn.decomposition import PCA
 
-from gen_utils.export import STAGING, export, output_folder
+from gen_utils.export import export
 from gen_utils.ppca import PPCA, refine_log_prob
-
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def normal(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(*shape, generator=seeded(seed), dtype=dtype)
-
-
-def close(found, expected, tolerance=1e-10):
-    torch.testing.assert_close(found, torch.as_tensor(expected, dtype=found.dtype), rtol=tolerance, atol=tolerance)
 
 
 @pytest.fixture(scope="module")
@@ -207,9 +194,7 @@ def test_estimates_are_unbiased_before_the_logarithm(ppca):
     assert ((ratio.mean(0) - 1).abs() < 3 * ratio.std(0) / 200).all()
 
 
-def test_the_graph_starts_from_nothing(ppca, tmp_path, monkeypatch):
-    monkeypatch.setenv(STAGING, str(tmp_path))
-    output_folder.cache_clear()
+def test_the_graph_starts_from_nothing(ppca):
     model, x = PPCA(2, (2, 3)), ppca[1][:1].float()
     model.load_state_dict(ppca[0].state_dict())
     refine = refine_log_prob(model, x)
@@ -219,7 +204,6 @@ def test_the_graph_starts_from_nothing(ppca, tmp_path, monkeypatch):
     found = graph.run(**feeds, estimate=np.full((3, 2), 1e6, np.float32))["new_estimate"]
     expected = estimate(refine_log_prob(ppca[0], ppca[1][:1]), inputs["eps"][:5].double())
     np.testing.assert_allclose(found, expected, atol=1e-3)
-    output_folder.cache_clear()
 
 
 def test_estimates_need_one_example_and_a_width(ppca):

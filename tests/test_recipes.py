@@ -14,7 +14,6 @@ from gen_utils.gan import BETAS
 from gen_utils.recipes import RECIPES
 from gen_utils.train import Step
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 SET_UP = ("import torch", "from gen_utils import", "SEED = 0", "images = data.load(DATASET)")
 # The model's name in its notebook, and beginnings of lines by which the cells are found that lead to its training.

@@ -1,6 +1,5 @@
 """The repository's address: the same in every place, and `make repository` changes them all."""
 
-import importlib.util
 import json
 import re
 import shutil
@@ -10,11 +9,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
-spec = importlib.util.spec_from_file_location("repository", ROOT / "tools/repository.py")
-repository = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(repository)
+import repository
+from conftest import ROOT
 
 URL = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 OWNER, NAME = repository.parse(URL)

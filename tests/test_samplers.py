@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler
+from numeric import seeded
 from torch.distributions import Normal
 
 from gen_utils import samplers, toys
@@ -26,7 +27,7 @@ from gen_utils.samplers import (
 )
 from gen_utils.schedule import Schedule, beside, cosine, linear
 
-pytestmark = pytest.mark.usefixtures("one_thread", "double")
+pytestmark = pytest.mark.usefixtures("double")
 MEAN, SD = 0.7, 0.4  # of the Gaussian data
 
 
@@ -36,10 +37,6 @@ def double():
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def noise(*shape, seed=0):

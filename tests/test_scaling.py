@@ -31,7 +31,6 @@ from gen_utils.recipes import RECIPES, Recipe
 from gen_utils.scaling import MeanOverProcesses, Rows, Team, WholeBatchNorm
 from gen_utils.train import train_gan_steps, train_steps
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 STEPS, BATCH = 5, 16

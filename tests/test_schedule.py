@@ -21,7 +21,6 @@ from gen_utils.schedule import (
     x0_from_v,
 )
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 SCHEDULES = {
     "cosine": cosine(),
     "linear": linear(),

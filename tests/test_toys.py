@@ -4,13 +4,13 @@ import math
 
 import pytest
 import torch
+from numeric import seeded
 from scipy.integrate import dblquad, quad
 from scipy.stats import ks_2samp
 from sklearn.datasets import make_moons
 
 from gen_utils import toys
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 TOYS = {
     "checkerboard": toys.Checkerboard,
     "eight_gaussians": toys.eight_gaussians,
@@ -20,10 +20,6 @@ TOYS = {
     "grid": toys.grid,
 }
 every_toy = pytest.mark.parametrize("name", TOYS)
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def within(values, expected):

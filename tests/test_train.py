@@ -13,8 +13,6 @@ from gen_utils.gan import GAN, Game
 from gen_utils.train import Step, train_gan_steps, train_steps
 from gen_utils.vae import VAE, GaussianVAE
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 class Recorder(GenerativeModel):
     """One weight, pulled to 0, and a record of what came by; its loss is `bad` from call `fails` on."""

@@ -6,17 +6,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from numeric import seeded
 
 from gen_utils.diffusion import ImageDiffusion
-from gen_utils.export import export, output_folder, round_to_half
+from gen_utils.export import export, round_to_half
 from gen_utils.train import train_steps
 from gen_utils.unet import FLOOR, Block, UNet, Waves, Whole, rms
-
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def awake(module, seed=0):
@@ -166,7 +161,6 @@ def test_the_guided_network_exports():
     with torch.no_grad():
         expected, _ = model.predict(examples["x_t"].flip(2), torch.tensor([2.0]), torch.tensor([10]))
     np.testing.assert_allclose(found["x0_hat"], expected, rtol=0, atol=1e-4)
-    (output_folder() / "models" / "test_unet.onnx").unlink()
 
 
 @pytest.mark.parametrize("name", ["classes", "width", "hidden"])

@@ -12,8 +12,6 @@ from gen_utils.metrics import grid_log_joint, grid_log_sum, importance_weighted_
 from gen_utils.train import train_steps
 from gen_utils.vae import VAE, ConditionalVAE, GaussianVAE
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def model():

@@ -12,31 +12,27 @@ import onnxruntime
 import pytest
 import torch
 import traitlets
+from conftest import ROOT
 from matplotlib.colors import to_rgb
 
 from gen_utils import export, plots, widgets
 from gen_utils.vae import VAE
 from gen_utils.widgets import base
 
-ROOT = Path(__file__).resolve().parent.parent
 mpl.use("agg")
 
 
 @pytest.fixture(scope="module")
-def decoders(tmp_path_factory):
+def decoders():
     """Two decoders as graphs, by their latent size, and the models they came from."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(export.STAGING, str(tmp_path_factory.mktemp("output")))
-        export.output_folder.cache_clear()
-        made = {}
-        for K in (2, 20):
-            torch.manual_seed(K)
-            model = VAE(latent_dim=K, hidden_dims=(32,)).requires_grad_(False)
-            export.round_to_half(model)
-            function = lambda z, model=model: model.decode(z).sigmoid()  # noqa: E731
-            made[K] = export.export(function, {"z": torch.zeros(1, K)}, ["x"], f"00_decoder_{K}"), function
-        yield made
-    export.output_folder.cache_clear()
+    made = {}
+    for K in (2, 20):
+        torch.manual_seed(K)
+        model = VAE(latent_dim=K, hidden_dims=(32,)).requires_grad_(False)
+        export.round_to_half(model)
+        function = lambda z, model=model: model.decode(z).sigmoid()  # noqa: E731
+        made[K] = export.export(function, {"z": torch.zeros(1, K)}, ["x"], f"00_decoder_{K}"), function
+    return made
 
 
 RATES = np.linspace(0, 3, 20)

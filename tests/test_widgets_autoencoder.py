@@ -1,7 +1,5 @@
 """The widgets of the autoencoder chapter: their state, their posters, their refusals."""
 
-import json
-from contextlib import contextmanager
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -9,11 +7,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from widget_page import assert_lean_state
 
-from gen_utils import export, plots, widgets
+from gen_utils import export, widgets
 from gen_utils.drawing import prepare
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 mpl.use("agg")
 SIZES = [2, 4, 8, 16, 32, 64]
 PERCENT = "% of the variance"
@@ -65,40 +63,34 @@ def stand_ins():
     return SimpleNamespace(autoencoders={k: autoencoder(k) for k in SIZES}, pca=pca, denoise=denoise, decode=decode)
 
 
-@contextmanager
-def exported(folder):
+def exported():
     """The stand-ins as functions and as graphs."""
     given = stand_ins()
     x, ink = IMAGES[:1], torch.zeros(1, 1, 280, 280)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(export.STAGING, str(folder))
-        export.output_folder.cache_clear()
-        yield SimpleNamespace(
-            **{f"{name}_function": function for name, function in vars(given).items()},
-            graphs={
-                k: export.export(f, {"x": x}, ["z", "x_hat", "error"], f"00_autoencoder_{k}")
-                for k, f in given.autoencoders.items()
-            },
-            pca=export.export(given.pca, {"x": x}, ["x_hat", "error"], "00_pca"),
-            prepare=export.export(prepare, {"ink": ink}, ["x"], "00_prepare"),
-            denoise=export.export(
-                given.denoise,
-                {"x": x, "eps": torch.zeros_like(x), "sigma": torch.ones(1)},
-                ["noisy", "x_hat", "error"],
-                "00_denoise",
-            ),
-            decoder=export.export(given.decode, {"z": torch.zeros(1, 5)}, ["x"], "00_code_decoder"),
-            conditional=export.export(
-                lambda z: given.decode(torch.cat([z, -z])), {"z": torch.zeros(1, 5)}, ["x"], "00_code_conditional"
-            ),
-        )
-    export.output_folder.cache_clear()
+    return SimpleNamespace(
+        **{f"{name}_function": function for name, function in vars(given).items()},
+        graphs={
+            k: export.export(f, {"x": x}, ["z", "x_hat", "error"], f"00_autoencoder_{k}")
+            for k, f in given.autoencoders.items()
+        },
+        pca=export.export(given.pca, {"x": x}, ["x_hat", "error"], "00_pca"),
+        prepare=export.export(prepare, {"ink": ink}, ["x"], "00_prepare"),
+        denoise=export.export(
+            given.denoise,
+            {"x": x, "eps": torch.zeros_like(x), "sigma": torch.ones(1)},
+            ["noisy", "x_hat", "error"],
+            "00_denoise",
+        ),
+        decoder=export.export(given.decode, {"z": torch.zeros(1, 5)}, ["x"], "00_code_decoder"),
+        conditional=export.export(
+            lambda z: given.decode(torch.cat([z, -z])), {"z": torch.zeros(1, 5)}, ["x"], "00_code_conditional"
+        ),
+    )
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.mktemp("output")) as made:
-        yield made
+def made():
+    return exported()
 
 
 def make_reconstructions(made):
@@ -128,13 +120,7 @@ def prepared(example):
 
 @pytest.mark.parametrize("make", [make_reconstructions, make_denoising, make_sliders, make_conditional])
 def test_the_state_holds_names_and_digests_and_no_weights(made, make):
-    widget = make(made)
-    state = widget.get_state()
-    files = {name: {"file": graph.path.name, "sha256": graph.sha256} for name, graph in widget._graphs.items()}
-    assert state["graphs"] == files
-    assert state["colours"] == plots.COLOURS
-    assert len(json.dumps(state, allow_nan=False)) < 50_000
-    assert repr(widget) == f"{type(widget).__name__}()"
+    assert_lean_state(make(made), 50_000)
 
 
 def test_the_state_is_what_the_widgets_were_given(made):

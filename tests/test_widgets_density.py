@@ -1,8 +1,6 @@
 """The widgets of the chapter on density estimation: their state, what they compute, their posters, their refusals."""
 
-import json
 import math
-from contextlib import contextmanager
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -13,6 +11,7 @@ import torch
 from matplotlib.colors import to_rgb
 from scipy.stats import norm
 from sklearn.neighbors import KernelDensity
+from widget_page import assert_lean_state
 
 from gen_utils import data, export, plots, widgets
 from gen_utils.autoregressive import MADE
@@ -21,7 +20,6 @@ from gen_utils.flows import CouplingFlow
 from gen_utils.widgets import flow_layers
 from gen_utils.widgets.density_pad import pad
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 mpl.use("agg")
 S, B, LIMIT = 280, 4, 4.0
 DATA = torch.randn(300, 2, generator=torch.Generator().manual_seed(1)).mul(1.2)
@@ -29,8 +27,7 @@ TRAIN = torch.tensor([-1.5, -1.25, -1.0, -0.9, 0.31, 1.5, 1.62, 2.0])
 HELD_OUT = torch.tensor([-1.31, -1.12, 1.2, 1.75])
 
 
-@contextmanager
-def exported(folder):
+def exported():
     """The graphs that the chapter would export, of untrained models that are no identities."""
     torch.manual_seed(0)
     flow = CouplingFlow(couplings=3, hidden_dims=(16,)).requires_grad_(False)
@@ -45,28 +42,23 @@ def exported(folder):
     places, blank = torch.linspace(-3, 3, 64), torch.zeros(B, 1, 28, 28)
     points = {"train": places, "train_weight": torch.ones(64), "held_out": places, "held_out_weight": torch.ones(64)}
     points |= {"bandwidth": torch.ones(1), "grid": torch.linspace(-LIMIT, LIMIT, 241)}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(export.STAGING, str(folder))
-        export.output_folder.cache_clear()
-        z = torch.randn(1000, 2, generator=torch.Generator().manual_seed(0))
-        ink = torch.zeros(1, 1, S, S)
-        yield SimpleNamespace(
-            flow=flow,
-            made=made,
-            images=images,
-            fit=export.export(pad, points, ["density", "train_score", "held_out_score"], "00_pad"),
-            path=export.export(lambda z: torch.stack([*flow.decode_path(z)]), {"z": z}, ["states"], "00_path"),
-            step=export.export(made.step(), dict.fromkeys(["x", "u", "chosen"], blank), ["x_next", "p"], "00_step"),
-            prepare=export.export(lambda ink: (prepare(ink) > 0.5).float(), {"ink": ink}, ["x"], "00_prepare"),
-            grey=export.export(prepare, {"ink": ink}, ["x"], "00_grey"),
-        )
-    export.output_folder.cache_clear()
+    z = torch.randn(1000, 2, generator=torch.Generator().manual_seed(0))
+    ink = torch.zeros(1, 1, S, S)
+    return SimpleNamespace(
+        flow=flow,
+        made=made,
+        images=images,
+        fit=export.export(pad, points, ["density", "train_score", "held_out_score"], "00_pad"),
+        path=export.export(lambda z: torch.stack([*flow.decode_path(z)]), {"z": z}, ["states"], "00_path"),
+        step=export.export(made.step(), dict.fromkeys(["x", "u", "chosen"], blank), ["x_next", "p"], "00_step"),
+        prepare=export.export(lambda ink: (prepare(ink) > 0.5).float(), {"ink": ink}, ["x"], "00_prepare"),
+        grey=export.export(prepare, {"ink": ink}, ["x"], "00_grey"),
+    )
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.mktemp("output")) as made:
-        yield made
+def made():
+    return exported()
 
 
 def make_density(made):
@@ -127,13 +119,7 @@ def binary(image):
 
 @pytest.mark.parametrize("name", MAKE)
 def test_the_state_holds_names_and_digests_and_no_weights(made, name):
-    widget = MAKE[name](made)
-    state = widget.get_state()
-    files = {key: {"file": graph.path.name, "sha256": graph.sha256} for key, graph in widget._graphs.items()}
-    assert state["graphs"] == files
-    assert state["colours"] == plots.COLOURS
-    assert len(json.dumps(state, allow_nan=False)) < 60_000
-    assert repr(widget) == f"{type(widget).__name__}()"
+    assert_lean_state(MAKE[name](made), 60_000)
 
 
 def test_the_state_is_what_they_were_given(made):

@@ -1,7 +1,5 @@
 """The diffusion sampler and the noisy drawing: their steps, their state, their posters, their refusals."""
 
-import json
-from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from types import SimpleNamespace
@@ -12,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from widget_page import assert_lean_state
 
-from gen_utils import data, export, plots
+from gen_utils import data, export
 from gen_utils.diffusion import ImageDiffusion
 from gen_utils.drawing import prepare
 from gen_utils.samplers import ddim, ddim_step
@@ -23,7 +22,6 @@ from gen_utils.widgets.diffusion_sampler import INPUTS, OUTPUTS, DiffusionSample
 from gen_utils.widgets.noise import Noise
 from gen_utils.widgets.noisy_drawing import NOISE_INPUTS, NOISE_OUTPUTS, NoisyDrawing, noise
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 mpl.use("agg")
 DIGITS, NONE = [str(digit) for digit in range(10)], 10
 GARMENTS = ["Trouser", "Ankle boot", "Bag"]
@@ -96,26 +94,21 @@ def noise_graph(model, name):
     return export.export(partial(noise, model), given, list(NOISE_OUTPUTS), name)
 
 
-@contextmanager
-def exported(folder):
+def exported():
     """A model of random weights and one that recalls images, and the graphs of them."""
     models = {"convolutions": ImageDiffusion(Convolutions()), "recall": ImageDiffusion(Recall(*recalled()))}
-    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
-        patch.setenv(export.STAGING, str(folder))
-        export.output_folder.cache_clear()
-        yield SimpleNamespace(
-            models=models,
-            step={name: step_graph(model.eval(), f"00_step_{name}") for name, model in models.items()},
-            noise={name: noise_graph(model, f"00_noise_{name}") for name, model in models.items()},
-            prepare=export.export(prepare, {"ink": torch.zeros(1, 1, 280, 280)}, ["x"], "00_prepare"),
-        )
-    export.output_folder.cache_clear()
+    models = {name: model.eval().requires_grad_(False) for name, model in models.items()}
+    return SimpleNamespace(
+        models=models,
+        step={name: step_graph(model, f"00_step_{name}") for name, model in models.items()},
+        noise={name: noise_graph(model, f"00_noise_{name}") for name, model in models.items()},
+        prepare=export.export(prepare, {"ink": torch.zeros(1, 1, 280, 280)}, ["x"], "00_prepare"),
+    )
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.mktemp("output")) as made:
-        yield made
+def made():
+    return exported()
 
 
 def make_sampler(made, **chosen):
@@ -278,13 +271,7 @@ def test_little_noise_keeps_the_drawing_and_much_makes_another(made):
 
 @pytest.mark.parametrize("make", [make_sampler, make_drawing])
 def test_the_state_holds_names_and_digests_and_no_weights(made, make):
-    widget = make(made)
-    state = widget.get_state()
-    files = {name: {"file": graph.path.name, "sha256": graph.sha256} for name, graph in widget._graphs.items()}
-    assert state["graphs"] == files
-    assert state["colours"] == plots.COLOURS
-    assert len(json.dumps(state, allow_nan=False)) < 60_000
-    assert repr(widget) == f"{type(widget).__name__}()"
+    assert_lean_state(make(made), 60_000)
 
 
 def test_the_state_is_what_the_widgets_were_given(made):

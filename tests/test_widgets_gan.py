@@ -1,8 +1,6 @@
 """The widget that trains a GAN: its graphs against PyTorch, its state, its poster, its refusals."""
 
-import json
 import math
-from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 
@@ -11,9 +9,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from numeric import seeded
 from torch.fx.experimental.proxy_tensor import make_fx
+from widget_page import assert_lean_state
 
-from gen_utils import export, gan, plots, toys, widgets
+from gen_utils import export, gan, toys, widgets
 from gen_utils.widgets.gan_training import (
     DATA,
     DENSITIES,
@@ -27,7 +27,6 @@ from gen_utils.widgets.gan_training import (
     picture,
 )
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 mpl.use("agg")
 B = 128
 # Density, loss, D steps and seed.
@@ -40,12 +39,8 @@ PLAYED = [
 ]
 
 
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
 @cache
-def graphs(folder):
+def exported():
     """The graphs that the chapter exports: that takes a while, and two test files use them."""
     model, generator = gan.GAN(), seeded()
     K = model.latent_dim
@@ -78,20 +73,9 @@ def graphs(folder):
     return made
 
 
-@contextmanager
-def exported(folder):
-    """The graphs that the chapter would export."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(export.STAGING, str(folder))
-        export.output_folder.cache_clear()
-        yield graphs(folder)
-    export.output_folder.cache_clear()
-
-
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.getbasetemp() / "gan") as made:
-        yield made
+def made():
+    return exported()
 
 
 def replay(density, loss, lr, d_steps, seed, steps):
@@ -193,15 +177,11 @@ def test_a_picture_of_known_networks():
 
 def test_the_state_holds_names_and_digests_and_no_weights(made):
     widget = widgets.GANTraining(made)
-    state = widget.get_state()
-    files = {name: {"file": graph.path.name, "sha256": graph.sha256} for name, graph in made.items()}
-    assert state["graphs"] == files
-    assert state["colours"] == plots.COLOURS
-    assert len(json.dumps(state, allow_nan=False)) < 70_000
-    assert repr(widget) == "GANTraining()"
+    assert widget._graphs == made
+    assert_lean_state(widget, 70_000)
     chosen = widget.get_state(["density", "loss", "lr", "d_steps", "seed"])
     assert chosen == {"density": "ring", "loss": "r1", "lr": 5e-4, "d_steps": 1, "seed": 0}
-    scenes = dict(state["scenes"])
+    scenes = dict(widget.scenes)
     np.testing.assert_allclose(scenes["ring"]["modes"], toys.ring().means, atol=1e-6)
     assert scenes["moons"]["modes"] == []
 

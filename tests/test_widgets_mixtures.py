@@ -1,8 +1,6 @@
 """The widgets of the chapter on mixtures and PPCA: their state, their posters, their refusals."""
 
-import json
 import math
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,21 +9,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from numeric import seeded
+from widget_page import assert_lean_state
 
-from gen_utils import export, plots, widgets
+from gen_utils import export, widgets
 from gen_utils.mixtures import GaussianMixture, em_steps
 from gen_utils.ppca import PPCA, refine_log_prob
 from gen_utils.widgets.em_steps import em_picture
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 mpl.use("agg")
 CHOICES, DIMS = (1, 2, 3, 5), (1, 2, 8)
 LIMIT = 4.0
 OUTPUTS = ["new_pi", "new_mu", "new_covariance", "log_likelihood", "responsibilities", "outline"]
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def clusters(n=60):
@@ -40,34 +35,28 @@ def clusters(n=60):
 POINTS = clusters()
 
 
-@contextmanager
-def exported(folder):
+def exported():
     """The graphs that the chapter would export, and the models that they come from."""
     data = torch.randn(400, 12, generator=seeded()) @ torch.randn(12, 12, generator=seeded(1))
     models = {K: PPCA(K, (12,)).fit(data) for K in DIMS}
     refine = {K: refine_log_prob(model, data[:1]) for K, model in models.items()}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(export.STAGING, str(folder))
-        export.output_folder.cache_clear()
-        steps, estimates = {}, {}
-        for K in CHOICES:
-            inputs = {"x": torch.randn(200, 2, generator=seeded()), "weight": torch.ones(200)}
-            inputs |= {"pi": torch.full((K,), 1 / K), "mu": torch.randn(K, 2, generator=seeded())}
-            inputs |= {"covariance": torch.eye(2).repeat(K, 1, 1)}
-            steps[K] = export.export(em_picture, inputs, OUTPUTS, f"00_em_{K}")
-        for K in DIMS:
-            inputs = {"eps": torch.randn(500, 20, K, generator=seeded()), "count": torch.tensor([500.0])}
-            inputs |= {"before": torch.tensor([0.0]), "estimate": torch.zeros(20, 2)}
-            estimates[K] = export.export(refine[K], inputs, ["new_estimate"], f"00_log_prob_{K}")
-        exact = {K: model.log_prob(data[:1]).item() for K, model in models.items()}
-        yield SimpleNamespace(steps=steps, estimates=estimates, exact=exact, refine=refine)
-    export.output_folder.cache_clear()
+    steps, estimates = {}, {}
+    for K in CHOICES:
+        inputs = {"x": torch.randn(200, 2, generator=seeded()), "weight": torch.ones(200)}
+        inputs |= {"pi": torch.full((K,), 1 / K), "mu": torch.randn(K, 2, generator=seeded())}
+        inputs |= {"covariance": torch.eye(2).repeat(K, 1, 1)}
+        steps[K] = export.export(em_picture, inputs, OUTPUTS, f"00_em_{K}")
+    for K in DIMS:
+        inputs = {"eps": torch.randn(500, 20, K, generator=seeded()), "count": torch.tensor([500.0])}
+        inputs |= {"before": torch.tensor([0.0]), "estimate": torch.zeros(20, 2)}
+        estimates[K] = export.export(refine[K], inputs, ["new_estimate"], f"00_log_prob_{K}")
+    exact = {K: model.log_prob(data[:1]).item() for K, model in models.items()}
+    return SimpleNamespace(steps=steps, estimates=estimates, exact=exact, refine=refine)
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.mktemp("output")) as made:
-        yield made
+def made():
+    return exported()
 
 
 def make_em(made, points=POINTS):
@@ -83,13 +72,7 @@ def make_monte_carlo(made):
 
 @pytest.mark.parametrize("make", [make_em, make_monte_carlo])
 def test_the_state_holds_names_and_digests_and_no_weights(made, make):
-    widget = make(made)
-    state = widget.get_state()
-    files = {name: {"file": graph.path.name, "sha256": graph.sha256} for name, graph in widget._graphs.items()}
-    assert state["graphs"] == files
-    assert state["colours"] == plots.COLOURS
-    assert len(json.dumps(state, allow_nan=False)) < 60_000
-    assert repr(widget) == f"{type(widget).__name__}()"
+    assert_lean_state(make(made), 60_000)
 
 
 def test_the_state_is_what_they_were_given(made):

@@ -1,8 +1,6 @@
 """The particles' widget: its graphs against the samplers in PyTorch, its state, its poster, its refusals."""
 
-import json
 import math
-from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 
@@ -11,23 +9,20 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from numeric import seeded
 from scipy.stats import chi2
+from widget_page import assert_lean_state
 
 from gen_utils import export, nets, samplers, toys
 from gen_utils.diffusion import Diffusion
 from gen_utils.widgets.noise import Noise
 from gen_utils.widgets.particles import PARTICLES, Particles, exact, grid, judge, levels, step
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 mpl.use("agg")
 LIMIT = 3.0
 DENSITY = toys.Mixture(toys.eight_gaussians().means / 2, 0.18)
 # Steps, η and seed: few, many, no noise, all of it, and a part.
 RUNS = [(3, 1.0, 1), (20, 0.0, 0), (20, 0.5, 2), (100, 1.0, 3)]
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 @cache
@@ -47,7 +42,7 @@ def make(made):
 
 
 @cache
-def graphs(folder):
+def exported():
     """The graphs that the chapter would export; two test files use them."""
     x, noise = torch.randn(2, PARTICLES, 2, generator=seeded())
     numbers = {name: torch.tensor([value]) for name, value in [("i", 7.0), ("steps", 10.0), ("eta", 0.5)]}
@@ -64,20 +59,9 @@ def graphs(folder):
     return {**made, "judge": export.export(judged, {"x": x}, ["depth", "shares"], "00_particles_judge")}
 
 
-@contextmanager
-def exported(folder):
-    """The graphs, in a folder of their own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(export.STAGING, str(folder))
-        export.output_folder.cache_clear()
-        yield graphs(folder)
-    export.output_folder.cache_clear()
-
-
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.getbasetemp() / "particles") as made:
-        yield made
+def made():
+    return exported()
 
 
 def replay(score, steps, eta, seed):
@@ -179,11 +163,8 @@ def test_shares_count_points_and_lines_are_where_they_change(made):
 
 def test_the_state_holds_names_and_digests_and_no_weights(made):
     widget = make(made)
-    state = {key: value for key, value in widget.get_state().items() if not key.startswith("_")}
-    assert len(json.dumps(state)) < 40_000
-    assert state["graphs"].keys() == {"exact", "learned", "judge"}
-    assert state["graphs"]["exact"] == {"file": made["exact"].path.name, "sha256": made["exact"].sha256}
-    assert repr(widget) == "Particles()"
+    assert widget._graphs == made
+    assert_lean_state(widget, 80_000)
 
 
 def test_the_poster_shows_the_start_and_both_ends(made):

@@ -1,8 +1,6 @@
 """The widgets of the VAE chapter that hold several pictures at once: their state, their posters, their refusals."""
 
-import json
 import math
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_rgb
+from widget_page import assert_lean_state
 
 from gen_utils import export, plots, widgets
 from gen_utils.vae import VAE, ConditionalVAE
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 mpl.use("agg")
 CLASSES = [str(digit) for digit in range(10)]
 UNIT_RATES = [0.5, 0.0, 2.25, 1.0, 0.004]  # K = 5; the units 2 and 5 carry nothing
@@ -24,8 +22,7 @@ BETAS, RATES, DISTORTIONS = [0.5, 1.0, 4.0], [30.16, 21.24, 6.0312], [71.31, 77.
 IMAGES = torch.randint(256, (6, 1, 28, 28), generator=torch.Generator().manual_seed(0)) / 255
 
 
-@contextmanager
-def exported(folder):
+def exported():
     """Untrained models of strong contrast, as functions and as the graphs that the chapter would export of them."""
     torch.manual_seed(0)
     conditional = ConditionalVAE(latent_dim=5, hidden_dims=(16,)).requires_grad_(False)
@@ -47,22 +44,17 @@ def exported(folder):
     functions = [remake(model) for model in vaes]
     inputs = {"x": IMAGES, "eps": torch.zeros(6, 3), "z": torch.zeros(6, 3)}
     outputs = ["reconstruction", "sample"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(export.STAGING, str(folder))
-        export.output_folder.cache_clear()
-        yield SimpleNamespace(
-            decode=decode,
-            decoder=export.export(decode, {"z": torch.zeros(1, 5)}, ["x"], "00_conditional"),
-            functions=functions,
-            models=[export.export(f, inputs, outputs, f"00_beta_{i}") for i, f in enumerate(functions)],
-        )
-    export.output_folder.cache_clear()
+    return SimpleNamespace(
+        decode=decode,
+        decoder=export.export(decode, {"z": torch.zeros(1, 5)}, ["x"], "00_conditional"),
+        functions=functions,
+        models=[export.export(f, inputs, outputs, f"00_beta_{i}") for i, f in enumerate(functions)],
+    )
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.mktemp("output")) as made:
-        yield made
+def made():
+    return exported()
 
 
 def make_conditional(made):
@@ -88,13 +80,7 @@ def plane(made):
 
 @pytest.mark.parametrize("make", [make_conditional, make_plane])
 def test_the_state_holds_names_and_digests_and_no_weights(made, make):
-    widget = make(made)
-    state = widget.get_state()
-    files = {name: {"file": graph.path.name, "sha256": graph.sha256} for name, graph in widget._graphs.items()}
-    assert state["graphs"] == files
-    assert state["colours"] == plots.COLOURS
-    assert len(json.dumps(state, allow_nan=False)) < 60_000
-    assert repr(widget) == f"{type(widget).__name__}()"
+    assert_lean_state(make(made), 60_000)
 
 
 def test_the_state_of_the_conditional_sliders_is_what_they_were_given(conditional):

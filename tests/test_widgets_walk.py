@@ -1,7 +1,5 @@
 """The latent walk and the discriminator's opinion: their state, their posters, their refusals."""
 
-import json
-from contextlib import contextmanager
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -10,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_rgb
+from widget_page import assert_lean_state
 
 from gen_utils import export, plots, widgets
 from gen_utils.drawing import prepare
 from gen_utils.widgets import base
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 mpl.use("agg")
 K, STILLS = 5, 7  # an odd K: the two ends of a walk are two draws, not the halves of one
 DIGITS, GARMENTS = [str(digit) for digit in range(10)], ["Trouser", "Ankle boot", "Bag"]
@@ -34,8 +32,7 @@ def digits(n, seed):
 EXAMPLES = {"real": digits(3, 0), "generated": digits(2, 1)}
 
 
-@contextmanager
-def exported(folder):
+def exported():
     """A generator of 10 labels, one of none and two discriminators, as functions and as the graphs of them."""
     draw = torch.Generator().manual_seed(0)
     weights, shifts = torch.randn(K, 784, generator=draw), torch.randn(10, 784, generator=draw)
@@ -54,18 +51,14 @@ def exported(folder):
     walks, judges = {C: walker(C) for C in (10, 1)}, {C: judge(C) for C in (10, 3)}
     ends = {"z0": torch.zeros(1, K), "z1": torch.zeros(1, K), "step": torch.zeros(1)}
     x = torch.zeros(1, 1, 28, 28)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(export.STAGING, str(folder))
-        export.output_folder.cache_clear()
-        yield SimpleNamespace(
-            walks=walks,
-            judges=judges,
-            walk_graphs={C: export.export(f, ends, ["x"], f"00_walk_{C}") for C, f in walks.items()},
-            judge_graphs={C: export.export(f, {"x": x}, ["p"], f"00_judge_{C}") for C, f in judges.items()},
-            prepare=export.export(prepare, {"ink": torch.zeros(1, 1, 280, 280)}, ["x"], "00_prepare"),
-            logits=export.export(lambda x: 5 * x.flatten(1)[:, :10] - 1, {"x": x}, ["p"], "00_logits"),
-        )
-    export.output_folder.cache_clear()
+    return SimpleNamespace(
+        walks=walks,
+        judges=judges,
+        walk_graphs={C: export.export(f, ends, ["x"], f"00_walk_{C}") for C, f in walks.items()},
+        judge_graphs={C: export.export(f, {"x": x}, ["p"], f"00_judge_{C}") for C, f in judges.items()},
+        prepare=export.export(prepare, {"ink": torch.zeros(1, 1, 280, 280)}, ["x"], "00_prepare"),
+        logits=export.export(lambda x: 5 * x.flatten(1)[:, :10] - 1, {"x": x}, ["p"], "00_logits"),
+    )
 
 
 def make_walk(made):
@@ -92,9 +85,8 @@ def walked(made, labels, seed, step):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with exported(tmp_path_factory.mktemp("output")) as made:
-        yield made
+def made():
+    return exported()
 
 
 # ---- The state -------------------------------------------------------------------------------------------------
@@ -102,13 +94,7 @@ def made(tmp_path_factory):
 
 @pytest.mark.parametrize("make", [make_walk, make_plain_walk, make_opinion, make_garments])
 def test_the_state_holds_names_and_digests_and_no_weights(made, make):
-    widget = make(made)
-    state = widget.get_state()
-    files = {name: {"file": graph.path.name, "sha256": graph.sha256} for name, graph in widget._graphs.items()}
-    assert state["graphs"] == files
-    assert state["colours"] == plots.COLOURS
-    assert len(json.dumps(state, allow_nan=False)) < 60_000
-    assert repr(widget) == f"{type(widget).__name__}()"
+    assert_lean_state(make(made), 60_000)
 
 
 def test_the_state_of_the_walk_is_its_beginning(made):

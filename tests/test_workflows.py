@@ -6,12 +6,11 @@ import shutil
 import subprocess
 import sysconfig
 import tomllib
-from pathlib import Path
 
 import pytest
 import yaml
+from conftest import ROOT
 
-ROOT = Path(__file__).parents[1]
 WORKFLOWS = {path.stem: path for path in sorted((ROOT / ".github/workflows").iterdir())}
 TEXTS = {name: path.read_text() for name, path in WORKFLOWS.items()}
 JOBS = {f"{name}/{job}": body for name, text in TEXTS.items() for job, body in yaml.safe_load(text)["jobs"].items()}
@@ -55,6 +54,7 @@ def test_pre_commit_check_passes(check):
         ("workflows", "workflows/ci.yml", "runs-on:", "run-on:"),
         ("dependabot", "dependabot.yml", "interval: weekly", "interval: whenever"),
         ("zizmor", "workflows/ci.yml", "run: make lint", "run: echo '${{ github.head_ref }}'"),
+        ("zizmor", "workflows/ci.yml", "run: make lint", "run: echo '${{ runner.os }}'"),  # not even a harmless one
         ("zizmor", "workflows/ci.yml", "persist-credentials:", "show-progress:"),
         ("zizmor", "workflows/ci.yml", CHECKOUT, "uses: actions/checkout@v7"),
         ("zizmor", "workflows/weekly.yml", "permissions: {}", "permissions: write-all"),
@@ -109,11 +109,6 @@ def test_checkouts_leave_no_credentials_behind(name):
 @every_job
 def test_job_ends_in_time(job):
     assert 0 < JOBS[job]["timeout-minutes"] <= 150
-
-
-@every_job
-def test_scripts_hold_no_expression(job):
-    assert [run for run in commands(JOBS[job]) if "${{" in run] == []
 
 
 def test_every_make_target_that_is_called_exists():

@@ -9,6 +9,8 @@ from threading import Thread
 
 from conftest import ROOT, Quiet, watched
 
+from gen_utils import plots
+
 PHONE, COLUMN = {"width": 360, "height": 700}, {"width": 782, "height": 900}  # a text column of 750, and margins
 # A model as anywidget hands it over: setting a value tells those who listen to it.
 PAGE = """<!doctype html><html lang="en" data-theme="light" data-content_root="./"><head><title>Widget</title>
@@ -59,6 +61,16 @@ def served(folder, shown):
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+def assert_lean_state(widget, most):
+    """A widget's state holds its graphs' names and digests, its colours, and at most so many bytes: no weights."""
+    state = widget.get_state()
+    files = {name: {"file": graph.path.name, "sha256": graph.sha256} for name, graph in widget._graphs.items()}
+    assert state["graphs"] == files
+    assert state["colours"] == plots.COLOURS
+    assert len(json.dumps(state, allow_nan=False)) < most
+    assert repr(widget) == f"{type(widget).__name__}()"
 
 
 def opened(browser, origin, name):
