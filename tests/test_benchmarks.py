@@ -6,6 +6,7 @@ import math
 import re
 import subprocess
 import sys
+import tomllib
 from datetime import date
 from itertools import product
 
@@ -95,7 +96,7 @@ def test_runs_from_end_to_end(quick):
     assert [row["model"] for row in report["rows"]] == ["gen_utils"]
     assert (report["budget_seconds"], report["test_images"]) == (0.5, 200)
     row = report["rows"][0]
-    assert row["parameters"] == sum(p.numel() for p in VAE(latent_dim=benchmark.LATENT_DIM).parameters())
+    assert row["parameters"] == sum(p.numel() for p in benchmark.RECIPE.model().parameters())
     assert f"{row['bound']:.2f} ± {row['standard_error']:.2f}" in printed
 
 
@@ -321,6 +322,17 @@ def test_peak_is_that_of_matrix_products():
     a = torch.rand(1024, 1024)
     speed = clock.steps_per_second(iter(lambda: a @ a, None), 0.3) * 2 * 1024**3 / 1e9
     assert diffusion.matmul_gflops() > 0.5 * speed
+
+
+def test_the_peers_environment_has_what_the_package_imports():
+    done = run("import benchmarks.run, sys; print(*sys.modules)", module=["-c"])
+    assert done.returncode == 0, done.stderr
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    direct = [re.match(r"[\w-]+", line)[0] for line in project["dependencies"]]
+    wanted = {name for name in direct if name.replace("-", "_") in done.stdout.split()}
+    pinned = (ROOT / "benchmarks/requirements.txt").read_text()
+    assert {"torch", "onnx-ir"} <= wanted
+    assert {name for name in wanted if f"\n{name}==" not in pinned} == set()
 
 
 @pytest.mark.skipif(not (ROOT / "_build/benchmark/installed").exists(), reason="`make benchmark` has not run here")
