@@ -21,6 +21,7 @@ CHAPTERS = re.findall(r"file: (notebooks/\S+)", (ROOT / "_toc.yml").read_text())
 CHAPTER_4 = "notebooks/04_variational_autoencoders"
 OUTPUTS = ".cell_output:has(script[type='application/vnd.jupyter.widget-view+json'])"
 RUNTIME = re.compile(r"/vendor/(require|embed-amd|anywidget|ort)\b|\.onnx|\.wasm")
+FONTS = "[...document.styleSheets].flatMap(s => [...s.cssRules]).filter(r => r instanceof CSSFontFaceRule).length"
 WIDE = {"width": 1280, "height": 900}
 FOCUSABLE = "button, input, select, [tabindex='0']"
 LIMIT = 4.0  # of the latent plane
@@ -174,7 +175,9 @@ def test_widgets_cost_nothing_until_one_is_near_and_then_they_are_fast(visit, ch
         page.on("request", lambda request: urls.append(request.url))  # noqa: B023
         page.goto(f"/{chapter}.html", wait_until="networkidle")
         assert [url for url in urls if RUNTIME.search(url)] == []
+        fonts = page.evaluate(FONTS)
         times = wake(page, chapter)
+        assert page.evaluate(FONTS) == fonts > 0  # a new one would have the whole page laid out again
         print(f"{chapter}: live after {', '.join(f'{t:.0f}' for t in times)} ms")
         if max(times) < 2000:
             return

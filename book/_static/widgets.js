@@ -13,7 +13,21 @@
       document.head.append(node);
     });
 
+  // html-manager brings every style sheet twice, and icon fonts that no widget here uses. Each new @font-face makes the
+  // browser lay out the whole page again, formulas and all, so they go before it looks at them.
+  const seen = new Set();
+  const slim = (changes) => {
+    for (const node of changes.flatMap(({ addedNodes }) => [...addedNodes])) {
+      if (node.nodeName !== "STYLE" || node.id) continue;
+      const rules = node.textContent;
+      if (seen.has(rules)) node.remove();
+      else node.textContent = rules.replace(/@font-face\s*{[^}]*}/g, "");
+      seen.add(rules);
+    }
+  };
+
   const revive = async () => {
+    new MutationObserver(slim).observe(document.head, { childList: true });
     await script("require.js");
     requirejs.config({ paths: { anywidget: vendor("anywidget/index").replace(/\?.*/, "") } });
     // It looks for widgets when it arrives, if the page has loaded by then.
