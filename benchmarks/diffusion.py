@@ -19,9 +19,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.clock import steps_per_second
 from benchmarks.gan import Judge
 from gen_utils.data import mnist
+from gen_utils.models.samplers import ddim
+from gen_utils.models.schedule import Schedule, alpha_bar_from, beside, cosine, q_sample, velocity, x0_from_v
 from gen_utils.recipes import RECIPES
-from gen_utils.samplers import ddim
-from gen_utils.schedule import Schedule, alpha_bar_from, beside, cosine, q_sample, velocity, x0_from_v
 from gen_utils.train import Step, device, train_steps
 
 PEERS = {"denoising_diffusion_pytorch": "denoising-diffusion-pytorch", "diffusers": "diffusers"}

@@ -17,9 +17,9 @@ from torch import Tensor
 from benchmarks.diffusion import AT_A_TIME, Ours, pixels, updates_within
 from benchmarks.gan import Judge
 from gen_utils.data import mnist
-from gen_utils.diffusion import ImageDiffusion
-from gen_utils.samplers import ddpm
-from gen_utils.schedule import beside, q_sample
+from gen_utils.models.diffusion import ImageDiffusion
+from gen_utils.models.samplers import ddpm
+from gen_utils.models.schedule import beside, q_sample
 from gen_utils.train import device
 
 PEERS: dict[str, str] = {}  # nothing to install: the fixed variances are the peers

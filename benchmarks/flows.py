@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from benchmarks.clock import steps_per_second
 from gen_utils import toys
 from gen_utils.base import GenerativeModel
-from gen_utils.flows import CouplingFlow
+from gen_utils.models.flows import CouplingFlow
 from gen_utils.recipes import RECIPES
 from gen_utils.train import device, train_steps
 

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
-from gen_utils import gan, toys
+from gen_utils import toys
 from gen_utils.metrics import mode_coverage
+from gen_utils.models import gan
 from gen_utils.train import train_gan_steps
 
 PEERS: dict[str, str] = {}  # nothing to install: the peers' numbers are published

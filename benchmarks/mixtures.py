@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from gen_utils.data import binarize, mnist
-from gen_utils.density import KDE
-from gen_utils.mixtures import BernoulliMixture, GaussianMixture, em_steps
+from gen_utils.models.density import KDE
+from gen_utils.models.mixtures import BernoulliMixture, GaussianMixture, em_steps
 
 PEERS = {"sklearn": "scikit-learn"}  # names to import, and to install
 HEADER = f"{'task':<18}{'model':<12}{'seconds':>9}{'log-likelihood':>18}{'MB before':>11}{'MB peak':>9}"

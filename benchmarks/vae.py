@@ -12,9 +12,9 @@ from benchmarks.clock import steps_per_second
 from gen_utils.data import binarize, mnist
 from gen_utils.likelihoods import bernoulli_log_prob, normal_log_prob
 from gen_utils.metrics import importance_weighted_bound
+from gen_utils.models.vae import VAE
 from gen_utils.recipes import RECIPES
 from gen_utils.train import device, train_steps
-from gen_utils.vae import VAE
 
 PEERS = {"pythae": "pythae"}  # names to import, and to install
 HEADER = f"{'model':<18}{'seconds':>9}{'images/s':>10}{'parameters':>12}{'ELBO':>10}{'L_500':>10} ± s.e. (nats)"

@@ -2,54 +2,103 @@ r"""The contract of every model in the course, and the checks at its public door
 
 Everything is per example, summed over dimensions, in nats:
 
-    sample(n)        (n, *event_shape), without gradient; random numbers from the generator passed in
-    log_prob(x)      (B,)  exact, on models that know it
-    elbo(x)          (B,)  a lower bound of log p(x) with every constant kept, on models that have one
-    loss(x)          {"loss": (B,), and its named parts: (B,)}, on everything trained by gradient
+    sample(n, y)        (n, *event_shape), draws of x, without gradient         every generative model
+    sample_mean(n, y)   (n, *event_shape), E[x|z] of such draws: for pictures   models with a latent variable
+    log_prob(x)         (B,), exact                                             models that know it
+    elbo(x, y)          (B,), a lower bound of log p(x), every constant kept    models that have one
+    loss(x, y)          {"loss": (B,), and its named parts: (B,)}               everything trained by gradient
+    sample_path(n, y)   the states on the way to a sample, the last is one      models that draw in steps
 
-A conditional model takes its labels y, `(B,)` whole numbers, after its own arguments: `sample(n, y)`, `loss(x, y)`.
-A method that a model cannot honestly offer does not exist on it.
+Labels y, `(B,)` whole numbers, are the last positional argument, and `None` where there are none. Random numbers
+come from `generator`, by keyword. A method that a model cannot honestly offer does not exist on it. Sampling and
+scoring leave a model as it was.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 
 import torch
 from torch import Tensor, nn
 
 
-class GenerativeModel(nn.Module):
-    """A model of examples of one shape; a family adds the methods of the contract that it can keep.
+class Model(nn.Module):
+    """A model of examples of one shape, with or without labels.
 
     Args:
         event_shape: shape of one example, such as `(1, 28, 28)`.
         support: lowest and highest value that an example may hold.
+        classes: number of labels, or `None` for a model that takes none.
 
     Raises:
         ValueError: a size that is not positive.
     """
 
-    loss: Callable[..., dict[str, Tensor]]
-
-    def __init__(self, event_shape: Sequence[int], support: tuple[float, float] = (-math.inf, math.inf)) -> None:
+    def __init__(
+        self,
+        event_shape: Sequence[int],
+        support: tuple[float, float] = (-math.inf, math.inf),
+        classes: int | None = None,
+    ) -> None:
         super().__init__()
         self.event_shape = tuple(positive("event_shape", size) for size in event_shape)
         self.support = support
-
-    def forward(self, x: Tensor, *args: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        """Call `loss`, so that hooks and wrappers, which watch a module's call, see every training step."""
-        return self.loss(x, *args, generator=generator)
+        self.classes = None if classes is None else positive("classes", classes)
 
     def check_x(self, x: Tensor) -> Tensor:
         """Return `x`, a batch `(B, *event_shape)` of finite values inside the support, or say what is wrong."""
         return batch("x", x, self.event_shape, self.support, self.dtype)
 
+    def check_y(self, y: Tensor | None, n: int) -> Tensor | None:
+        """Return `y`, n labels `(n,)`, or `None` where the model takes no labels; or say what is wrong.
+
+        Raises:
+            TypeError: labels that are not whole numbers.
+            ValueError: labels for a model without, none for a model with, or wrong ones.
+        """
+        if (self.classes is None) != (y is None):
+            expected = "no labels" if self.classes is None else f"{n} labels 0…{self.classes - 1}"
+            raise ValueError(f"y: {type(self).__name__} takes {expected}, got {'none' if y is None else 'some'}")
+        return y if y is None or self.classes is None else labels("y", y, self.classes, n)
+
     @property
     def dtype(self) -> torch.dtype:
         """The precision of the model's numbers, which its input must share."""
-        numbers = (value.dtype for value in chain(self.parameters(), self.buffers()) if value.is_floating_point())
+        numbers = (value.dtype for value in self._numbers() if value.is_floating_point())
         return next(numbers, torch.get_default_dtype())
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model's numbers are, and where its input must be."""
+        return next((value.device for value in self._numbers()), torch.get_default_device())
+
+    def _numbers(self) -> chain[Tensor]:
+        return chain(self.parameters(), self.buffers())
+
+
+class Trainable(Model):
+    """A model that `train_steps` can train: it has a loss."""
+
+    def loss(
+        self, x: Tensor, y: Tensor | None = None, *, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
+        """Compute `"loss"` and its named parts, `(B,)` each, from x, `(B, *event_shape)`, and labels, `(B,)`."""
+        raise NotImplementedError
+
+    def forward(
+        self, x: Tensor, y: Tensor | None = None, *, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
+        """Call `loss`, so that hooks and wrappers, which watch a module's call, see every training step."""
+        given = () if y is None else (y,)
+        return self.loss(x, *given, generator=generator)
+
+
+class GenerativeModel(Model):
+    """A model that draws examples."""
+
+    def sample(self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
+        """Draw n examples, `(n, *event_shape)`, one of each label of y, `(n,)`, if the model takes labels."""
+        raise NotImplementedError
 
 
 def batch(

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from gen_utils import data
 from gen_utils.base import GenerativeModel
 from gen_utils.checkpoint import Checkpoint, write
-from gen_utils.gan import GAN
+from gen_utils.models.gan import GAN
 from gen_utils.recipes import RECIPES, Recipe
 from gen_utils.train import Step, device, train_gan_steps, train_steps
 

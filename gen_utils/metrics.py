@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from gen_utils.base import batch, positive
 from gen_utils.likelihoods import normal_log_prob
-from gen_utils.vae import VAE
+from gen_utils.models.vae import VAE
 
 ROWS = 100  # of a table of distances at a time: all of them would take gigabytes, and so many stay in the cache
 

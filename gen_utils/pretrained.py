@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from gen_utils.data import verify
-from gen_utils.export import output_folder
+from gen_utils.output import output_folder
 
 Model = TypeVar("Model", bound=nn.Module)
 FOLDER = Path(str(files("gen_utils"))) / "weights"

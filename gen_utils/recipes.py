@@ -9,18 +9,18 @@ import torch
 from torch import Tensor
 
 from gen_utils import toys
-from gen_utils.autoencoder import Autoencoder, ConditionalAutoencoder, DenoisingAutoencoder, LinearAutoencoder
-from gen_utils.autoregressive import MADE
 from gen_utils.base import GenerativeModel
-from gen_utils.conv_gan import ConvGAN
 from gen_utils.data import binarize
-from gen_utils.diffusion import Diffusion, ImageDiffusion
-from gen_utils.flows import CouplingFlow
-from gen_utils.gan import GAN, R1
+from gen_utils.models.autoencoder import Autoencoder, ConditionalAutoencoder, DenoisingAutoencoder, LinearAutoencoder
+from gen_utils.models.conv_gan import ConvGAN
+from gen_utils.models.diffusion import Diffusion, ImageDiffusion
+from gen_utils.models.flows import CouplingFlow
+from gen_utils.models.gan import GAN, R1
+from gen_utils.models.made import MADE
+from gen_utils.models.unet import UNet
+from gen_utils.models.vae import VAE, ConditionalVAE, GaussianVAE
 from gen_utils.nets import Denoiser
 from gen_utils.train import average
-from gen_utils.unet import UNet
-from gen_utils.vae import VAE, ConditionalVAE, GaussianVAE
 
 
 @dataclass(frozen=True)

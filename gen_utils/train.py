@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gen_utils.base import GenerativeModel, positive
 from gen_utils.checkpoint import Checkpoint
-from gen_utils.gan import EPSILON, GAN
+from gen_utils.models.gan import EPSILON, GAN
 from gen_utils.scaling import Alone, Team
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from numeric import seeded
 from sklearn.decomposition import PCA
 
 from gen_utils import toys
-from gen_utils.autoencoder import Autoencoder, ConditionalAutoencoder, DenoisingAutoencoder, LinearAutoencoder
+from gen_utils.models.autoencoder import Autoencoder, ConditionalAutoencoder, DenoisingAutoencoder, LinearAutoencoder
 from gen_utils.train import train_steps
 
 ANY = (-math.inf, math.inf)

@@ -13,9 +13,10 @@ import torch
 from conftest import ROOT, watched
 from widget_page import PHONE
 
-from gen_utils import pretrained, widgets
+from gen_utils import pretrained
+from gen_utils.models.vae import VAE
+from gen_utils.page import widgets
 from gen_utils.plots import COLOURS
-from gen_utils.vae import VAE
 
 CHAPTERS = re.findall(r"file: (notebooks/\S+)", (ROOT / "_toc.yml").read_text())
 CHAPTER_4 = "notebooks/04_variational_autoencoders"

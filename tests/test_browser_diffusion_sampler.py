@@ -25,10 +25,10 @@ from test_widgets_diffusion import (
 )
 from widget_page import COLUMN, PHONE, assert_missing_is_told, opened, served
 
-from gen_utils.diffusion import ImageDiffusion
-from gen_utils.export import round_to_half
-from gen_utils.unet import UNet
-from gen_utils.widgets.diffusion_sampler import DiffusionSampler
+from gen_utils.models.diffusion import ImageDiffusion
+from gen_utils.models.unet import UNet
+from gen_utils.page.export import round_to_half
+from gen_utils.page.widgets.diffusion_sampler import DiffusionSampler
 
 FIRST = {"label": 3, "guidance": 1.5, "steps": 10, "eta": 0.0, "seed": 0}
 

@@ -16,11 +16,12 @@ import torch
 from conftest import ROOT, Quiet, watched
 from test_browser import COPY, READ
 
-from gen_utils import data, export, plots, pretrained, widgets
+from gen_utils import data, plots, pretrained
 from gen_utils.classifier import LeNet
-from gen_utils.drawing import prepare
-from gen_utils.vae import VAE
-from gen_utils.widgets import base
+from gen_utils.models.vae import VAE
+from gen_utils.page import export, widgets
+from gen_utils.page.drawing import prepare
+from gen_utils.page.widgets import base
 
 mpl.use("agg")
 S = 280

@@ -10,7 +10,7 @@ from conftest import watched
 from test_widgets_gan import PLAYED, exported, replay
 from widget_page import COLUMN, assert_missing_is_told, opened, served
 
-from gen_utils import widgets
+from gen_utils.page import widgets
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import torch
 from test_widgets_mixtures import LIMIT, POINTS, exported, make_em, make_monte_carlo, start
 from widget_page import assert_missing_is_told, opened, served
 
-from gen_utils import widgets
-from gen_utils.mixtures import em_steps
+from gen_utils.models.mixtures import em_steps
+from gen_utils.page import widgets
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,12 @@ from test_browser import pixels
 from test_widgets_turing import exported, make, shown, source
 from widget_page import COLUMN, PHONE, opened, served
 
-from gen_utils.autoregressive import MADE
-from gen_utils.diffusion import ImageDiffusion
-from gen_utils.export import round_to_half
+from gen_utils.models.diffusion import ImageDiffusion
+from gen_utils.models.made import MADE
+from gen_utils.models.unet import UNet
+from gen_utils.page.export import round_to_half
+from gen_utils.page.widgets import TuringTest, turing_test
 from gen_utils.plots import COLOURS
-from gen_utils.unet import UNet
-from gen_utils.widgets import TuringTest, turing_test
 
 FIRST = {"sought": "real", "other": "VAE", "pixels": "grey", "seed": 1}
 NAMES = {"grey": "grey", "binary": "black and white"}

@@ -19,7 +19,7 @@ from test_widgets_vae import (
 )
 from widget_page import COLUMN, PHONE, assert_missing_is_told, opened, served
 
-from gen_utils import widgets
+from gen_utils.page import widgets
 from gen_utils.plots import COLOURS
 
 

@@ -11,19 +11,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numeric import seeded
 
-from gen_utils import export, metrics, nets, pretrained, toys
-from gen_utils.autoencoder import Autoencoder, ConditionalAutoencoder, DenoisingAutoencoder, LinearAutoencoder
-from gen_utils.autoregressive import MADE
-from gen_utils.base import GenerativeModel
-from gen_utils.density import KDE, Gaussian, Histogram
-from gen_utils.diffusion import Diffusion, ImageDiffusion
-from gen_utils.flows import CouplingFlow
-from gen_utils.gan import GAN
-from gen_utils.mixtures import BernoulliMixture, GaussianMixture, Mixture, em_steps
-from gen_utils.ppca import PPCA
-from gen_utils.schedule import cosine
+from gen_utils import metrics, nets, output, pretrained, toys
+from gen_utils.base import Model
+from gen_utils.models.autoencoder import Autoencoder, ConditionalAutoencoder, DenoisingAutoencoder, LinearAutoencoder
+from gen_utils.models.density import KDE, Gaussian, Histogram
+from gen_utils.models.diffusion import Diffusion, ImageDiffusion
+from gen_utils.models.flows import CouplingFlow
+from gen_utils.models.gan import GAN
+from gen_utils.models.made import MADE
+from gen_utils.models.mixtures import BernoulliMixture, GaussianMixture, Mixture, em_steps
+from gen_utils.models.ppca import PPCA
+from gen_utils.models.schedule import cosine
+from gen_utils.models.vae import VAE, ConditionalVAE, GaussianVAE
+from gen_utils.page import export
 from gen_utils.train import train_gan_steps, train_steps
-from gen_utils.vae import VAE, ConditionalVAE, GaussianVAE
 
 
 class Labelled(torch.nn.Module):
@@ -77,7 +78,7 @@ hard = settings(max_examples=25, deadline=None, suppress_health_check=[HealthChe
 @pytest.fixture(autouse=True)
 def output_folder(tmp_path, monkeypatch):
     """Notebooks' output in a folder of each test's own, where shipped weights are looked for too."""
-    monkeypatch.setenv(export.STAGING, str(tmp_path))
+    monkeypatch.setenv(output.STAGING, str(tmp_path))
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path / "weights")
     return tmp_path
 
@@ -95,14 +96,14 @@ def examples(model, n=5):
 
 def told(model, n=5):
     """What a model wants besides its examples: labels, if it is conditional."""
-    return (torch.arange(n) % model.classes,) if hasattr(model, "classes") else ()
+    return (torch.arange(n) % model.classes,) if model.classes else ()
 
 
 @every_model
 @pytest.mark.parametrize("n", [1, 5])
 def test_shapes_and_finite_numbers_of_everything_offered(name, n):
     model = build(name)
-    assert isinstance(model, GenerativeModel)
+    assert isinstance(model, Model)
     y = told(model, n)
     values = []
     if hasattr(model, "sample"):

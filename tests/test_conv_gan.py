@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from numeric import seeded
 from torch.optim.swa_utils import AveragedModel
 
-from gen_utils.conv_gan import GAMMA, ConvGAN
-from gen_utils.export import export, output_folder, round_to_half
+from gen_utils.models.conv_gan import GAMMA, ConvGAN
+from gen_utils.output import output_folder
+from gen_utils.page.export import export, round_to_half
 from gen_utils.train import average, train_gan_steps
 
 

@@ -12,10 +12,10 @@ from scipy.stats import multivariate_normal, norm
 from sklearn.model_selection import KFold, LeaveOneOut, cross_val_score
 from sklearn.neighbors import KernelDensity
 
-from gen_utils import density
-from gen_utils.density import KDE, Gaussian, Histogram, choose_bandwidth, kde_log_prob
-from gen_utils.export import export
-from gen_utils.widgets.density_pad import pad
+from gen_utils.models import density
+from gen_utils.models.density import KDE, Gaussian, Histogram, choose_bandwidth, kde_log_prob
+from gen_utils.page.export import export
+from gen_utils.page.widgets.density_pad import pad
 
 
 @pytest.mark.parametrize("D", [1, 2, 3])

@@ -9,10 +9,9 @@ from scipy.special import log_ndtr
 from torch import nn
 from torch.distributions import Normal, kl_divergence
 
-from gen_utils.diffusion import Diffusion, ImageDiffusion
-from gen_utils.nets import Denoiser
-from gen_utils.samplers import ddpm
-from gen_utils.schedule import (
+from gen_utils.models.diffusion import Diffusion, ImageDiffusion
+from gen_utils.models.samplers import ddpm
+from gen_utils.models.schedule import (
     Schedule,
     cosine,
     eps_from_x0,
@@ -22,6 +21,7 @@ from gen_utils.schedule import (
     v_from_x0,
     x0_from_eps,
 )
+from gen_utils.nets import Denoiser
 from gen_utils.train import train_steps
 
 

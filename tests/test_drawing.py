@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw
 
-from gen_utils import data, export, pretrained
+from gen_utils import data, pretrained
 from gen_utils.classifier import LeNet
-from gen_utils.drawing import prepare
+from gen_utils.page import export
+from gen_utils.page.drawing import prepare
 
 S = 280
 

@@ -22,13 +22,13 @@ from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
-from gen_utils import export, plots
+from gen_utils import output, plots
 
 TOOL = ROOT / "tools/execute.py"
 
 PARAMETERS = "STEPS = 1"
 MAKE = """
-from gen_utils.export import output_folder
+from gen_utils.output import output_folder
 
 for folder, name in {"weights": "00_new.safetensors", "models": "00_new.onnx", "posters": "00_new.png"}.items():
     (output_folder() / folder).mkdir(parents=True, exist_ok=True)
@@ -36,8 +36,8 @@ for folder, name in {"weights": "00_new.safetensors", "models": "00_new.onnx", "
 """
 # The same without the second that importing the package takes.
 MAKE_FAST = MAKE.replace(
-    "from gen_utils.export import output_folder",
-    f"import os, pathlib\noutput_folder = lambda: pathlib.Path(os.environ[{export.STAGING!r}])",
+    "from gen_utils.output import output_folder",
+    f"import os, pathlib\noutput_folder = lambda: pathlib.Path(os.environ[{output.STAGING!r}])",
 )
 MADE = {"weights/00_new.safetensors": "weights", "models/00_new.onnx": "models", "posters/00_new.png": "posters"}
 
@@ -74,7 +74,7 @@ def published(root):
 
 def call(monkeypatch, root, *arguments):
     """Call main in this process."""
-    monkeypatch.setenv(export.STAGING, "")  # main sets it: to be put back
+    monkeypatch.setenv(output.STAGING, "")  # main sets it: to be put back
     monkeypatch.setattr(sys, "argv", ["execute.py", "--root", str(root), *arguments])
     execute.main()
 
@@ -229,14 +229,14 @@ def test_unknown_names_and_profiles_are_refused(tree, monkeypatch, capsys, argum
 
 
 def test_a_notebook_run_by_anyone_else_exports_to_a_temporary_folder(tmp_path, monkeypatch):
-    monkeypatch.delenv(export.STAGING, raising=False)
+    monkeypatch.delenv(output.STAGING, raising=False)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     folders = []
     for _ in range(2):
-        export._temporary.cache_clear()
-        folders.append(export.output_folder())
-        assert export.output_folder() == folders[-1]  # one for the whole notebook
-    export._temporary.cache_clear()
+        output._temporary.cache_clear()
+        folders.append(output.output_folder())
+        assert output.output_folder() == folders[-1]  # one for the whole notebook
+    output._temporary.cache_clear()
     assert [folder.parent for folder in folders] == [tmp_path, tmp_path]
     assert folders[0] != folders[1]
 

@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from gen_utils import export, gan, unet
-from gen_utils.vae import VAE
+from gen_utils.models import gan, unet
+from gen_utils.models.vae import VAE
+from gen_utils.page import export
 
 
 @pytest.fixture(scope="module")

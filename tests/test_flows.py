@@ -8,8 +8,9 @@ from numeric import seeded
 from torch.autograd.functional import jacobian
 from torch.distributions import MultivariateNormal
 
-from gen_utils import export, toys
-from gen_utils.flows import LIMIT, CouplingFlow, spline, spline_inverse, spline_knots
+from gen_utils import toys
+from gen_utils.models.flows import LIMIT, CouplingFlow, spline, spline_inverse, spline_knots
+from gen_utils.page import export
 from gen_utils.train import train_steps
 
 

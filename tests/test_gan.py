@@ -9,10 +9,11 @@ from numeric import seeded
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.utils import parameters_to_vector
 
-from gen_utils import gan, toys
+from gen_utils import toys
 from gen_utils.base import GenerativeModel
-from gen_utils.export import export
-from gen_utils.gan import GAN, MINIMAX, NON_SATURATING, R1, WGAN_GP, Game, r1
+from gen_utils.models import gan
+from gen_utils.models.gan import GAN, MINIMAX, NON_SATURATING, R1, WGAN_GP, Game, r1
+from gen_utils.page.export import export
 from gen_utils.train import train_gan_steps
 
 GAMES = {"minimax": MINIMAX, "non_saturating": NON_SATURATING, "wgan_gp": WGAN_GP, "r1": R1}

@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from test_browser import check, check_plane, plane_model, plane_widget, sliders_model, sliders_widget
 
-from gen_utils.widgets import GraphWidget
+from gen_utils.page.widgets import GraphWidget
 
 CELLS = [
     """
@@ -22,8 +22,9 @@ import json
 import torch
 from ipywidgets import HTML, FloatSlider, jslink
 
-from gen_utils import export, pretrained, widgets
-from gen_utils.vae import VAE
+from gen_utils import pretrained
+from gen_utils.page import export, widgets
+from gen_utils.models.vae import VAE
 
 
 def decoder(name, latent_dim):

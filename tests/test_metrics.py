@@ -26,7 +26,7 @@ from gen_utils.metrics import (
     neighbourhood_scores,
     precision_recall_density_coverage,
 )
-from gen_utils.vae import VAE
+from gen_utils.models.vae import VAE
 
 log_weights = arrays.arrays("float64", (24, 3), elements=st.floats(-1000, 1000))
 

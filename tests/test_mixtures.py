@@ -13,10 +13,9 @@ from numeric import close, normal, seeded
 from scipy.stats import multivariate_normal
 from sklearn.mixture import GaussianMixture as TheirMixture
 
-from gen_utils import mixtures
-from gen_utils.export import export
 from gen_utils.metrics import bic
-from gen_utils.mixtures import (
+from gen_utils.models import mixtures
+from gen_utils.models.mixtures import (
     BernoulliMixture,
     GaussianMixture,
     em_steps,
@@ -24,7 +23,8 @@ from gen_utils.mixtures import (
     kmeans_plus_plus,
     whiten,
 )
-from gen_utils.widgets.em_steps import em_picture
+from gen_utils.page.export import export
+from gen_utils.page.widgets.em_steps import em_picture
 
 
 def clusters(n=300, D=2, K=3, seed=0):  # noqa: N803

@@ -75,8 +75,9 @@ import sys
 from pathlib import Path
 import numpy as np
 import gen_utils
-from gen_utils import data, export, pretrained, widgets
-from gen_utils.vae import VAE
+from gen_utils import data, pretrained
+from gen_utils.page import export, widgets
+from gen_utils.models.vae import VAE
 
 home = Path(gen_utils.__file__).parent
 assert home.is_relative_to(sys.prefix), home

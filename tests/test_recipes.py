@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch.optim.swa_utils import AveragedModel
 
-from gen_utils import export, pretrained, train
-from gen_utils.gan import BETAS
+from gen_utils import pretrained, train
+from gen_utils.models.gan import BETAS
+from gen_utils.page import export
 from gen_utils.recipes import RECIPES
 from gen_utils.train import Step
 

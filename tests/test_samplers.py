@@ -12,8 +12,9 @@ from diffusers import DDIMScheduler, DDPMScheduler
 from numeric import seeded
 from torch.distributions import Normal
 
-from gen_utils import samplers, toys
-from gen_utils.samplers import (
+from gen_utils import toys
+from gen_utils.models import samplers
+from gen_utils.models.samplers import (
     ddim,
     ddim_step,
     ddpm,
@@ -25,7 +26,7 @@ from gen_utils.samplers import (
     probability_flow,
     reverse_sde,
 )
-from gen_utils.schedule import Schedule, beside, cosine, linear
+from gen_utils.models.schedule import Schedule, beside, cosine, linear
 
 pytestmark = pytest.mark.usefixtures("double")
 MEAN, SD = 0.7, 0.4  # of the Gaussian data

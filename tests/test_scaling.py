@@ -25,8 +25,8 @@ from torch import nn
 from benchmarks import scaling
 from gen_utils import command, data
 from gen_utils.checkpoint import Checkpoint, write
-from gen_utils.conv_gan import ConvGAN
-from gen_utils.gan import GAN, MINIMAX, NON_SATURATING, R1, WGAN_GP
+from gen_utils.models.conv_gan import ConvGAN
+from gen_utils.models.gan import GAN, MINIMAX, NON_SATURATING, R1, WGAN_GP
 from gen_utils.recipes import RECIPES, Recipe
 from gen_utils.scaling import MeanOverProcesses, Rows, Team, WholeBatchNorm
 from gen_utils.train import train_gan_steps, train_steps

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from gen_utils.schedule import (
+from gen_utils.models.schedule import (
     Schedule,
     cosine,
     eps_from_x0,

@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from gen_utils.base import GenerativeModel
+from gen_utils.base import GenerativeModel, Trainable
 from gen_utils.data import binarize
-from gen_utils.gan import GAN, Game
+from gen_utils.models.gan import GAN, Game
+from gen_utils.models.vae import VAE, GaussianVAE
 from gen_utils.train import Step, train_gan_steps, train_steps
-from gen_utils.vae import VAE, GaussianVAE
 
 
-class Recorder(GenerativeModel):
+class Recorder(Trainable, GenerativeModel):
     """One weight, pulled to 0, and a record of what came by; its loss is `bad` from call `fails` on."""
 
     def __init__(self, fails=math.inf, bad=math.nan):

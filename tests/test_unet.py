@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from numeric import seeded
 
-from gen_utils.diffusion import ImageDiffusion
-from gen_utils.export import export, round_to_half
+from gen_utils.models.diffusion import ImageDiffusion
+from gen_utils.models.unet import FLOOR, Block, UNet, Waves, Whole, rms
+from gen_utils.page.export import export, round_to_half
 from gen_utils.train import train_steps
-from gen_utils.unet import FLOOR, Block, UNet, Waves, Whole, rms
 
 
 def awake(module, seed=0):

@@ -9,8 +9,8 @@ from sklearn.decomposition import PCA
 from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 
 from gen_utils.metrics import grid_log_joint, grid_log_sum, importance_weighted_bound
+from gen_utils.models.vae import VAE, ConditionalVAE, GaussianVAE
 from gen_utils.train import train_steps
-from gen_utils.vae import VAE, ConditionalVAE, GaussianVAE
 
 
 @pytest.fixture(scope="module")

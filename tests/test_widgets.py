@@ -15,9 +15,10 @@ import traitlets
 from conftest import ROOT
 from matplotlib.colors import to_rgb
 
-from gen_utils import export, plots, widgets
-from gen_utils.vae import VAE
-from gen_utils.widgets import base
+from gen_utils import plots
+from gen_utils.models.vae import VAE
+from gen_utils.page import export, widgets
+from gen_utils.page.widgets import base
 
 mpl.use("agg")
 

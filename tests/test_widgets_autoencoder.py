@@ -9,8 +9,8 @@ import pytest
 import torch
 from widget_page import assert_lean_state
 
-from gen_utils import export, widgets
-from gen_utils.drawing import prepare
+from gen_utils.page import export, widgets
+from gen_utils.page.drawing import prepare
 
 mpl.use("agg")
 SIZES = [2, 4, 8, 16, 32, 64]

@@ -13,12 +13,13 @@ from scipy.stats import norm
 from sklearn.neighbors import KernelDensity
 from widget_page import assert_lean_state
 
-from gen_utils import data, export, plots, widgets
-from gen_utils.autoregressive import MADE
-from gen_utils.drawing import prepare
-from gen_utils.flows import CouplingFlow
-from gen_utils.widgets import flow_layers
-from gen_utils.widgets.density_pad import pad
+from gen_utils import data, plots
+from gen_utils.models.flows import CouplingFlow
+from gen_utils.models.made import MADE
+from gen_utils.page import export, widgets
+from gen_utils.page.drawing import prepare
+from gen_utils.page.widgets import flow_layers
+from gen_utils.page.widgets.density_pad import pad
 
 mpl.use("agg")
 S, B, LIMIT = 280, 4, 4.0

@@ -12,15 +12,16 @@ import torch
 from torch import nn
 from widget_page import assert_lean_state
 
-from gen_utils import data, export
-from gen_utils.diffusion import ImageDiffusion
-from gen_utils.drawing import prepare
-from gen_utils.samplers import ddim, ddim_step
-from gen_utils.schedule import q_sample
-from gen_utils.widgets import base
-from gen_utils.widgets.diffusion_sampler import INPUTS, OUTPUTS, DiffusionSampler, step
-from gen_utils.widgets.noise import Noise
-from gen_utils.widgets.noisy_drawing import NOISE_INPUTS, NOISE_OUTPUTS, NoisyDrawing, noise
+from gen_utils import data
+from gen_utils.models.diffusion import ImageDiffusion
+from gen_utils.models.samplers import ddim, ddim_step
+from gen_utils.models.schedule import q_sample
+from gen_utils.page import export
+from gen_utils.page.drawing import prepare
+from gen_utils.page.widgets import base
+from gen_utils.page.widgets.diffusion_sampler import INPUTS, OUTPUTS, DiffusionSampler, step
+from gen_utils.page.widgets.noise import Noise
+from gen_utils.page.widgets.noisy_drawing import NOISE_INPUTS, NOISE_OUTPUTS, NoisyDrawing, noise
 
 mpl.use("agg")
 DIGITS, NONE = [str(digit) for digit in range(10)], 10

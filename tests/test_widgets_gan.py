@@ -13,8 +13,10 @@ from numeric import seeded
 from torch.fx.experimental.proxy_tensor import make_fx
 from widget_page import assert_lean_state
 
-from gen_utils import export, gan, toys, widgets
-from gen_utils.widgets.gan_training import (
+from gen_utils import toys
+from gen_utils.models import gan
+from gen_utils.page import export, widgets
+from gen_utils.page.widgets.gan_training import (
     DATA,
     DENSITIES,
     GAMES,
@@ -189,7 +191,7 @@ def test_the_state_holds_names_and_digests_and_no_weights(made):
 def test_the_poster_shows_the_start_and_what_training_makes_of_it(made):
     widget = widgets.GANTraining(made, "moons", "minimax")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gen_utils.widgets.gan_training.POSTER_STEPS", 20)
+        patch.setattr("gen_utils.page.widgets.gan_training.POSTER_STEPS", 20)
         figure = widget.poster()
     figure.canvas.draw()
     for ax, steps in zip(figure.axes, (0, 20), strict=True):

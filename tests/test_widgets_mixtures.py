@@ -12,10 +12,10 @@ import torch
 from numeric import seeded
 from widget_page import assert_lean_state
 
-from gen_utils import export, widgets
-from gen_utils.mixtures import GaussianMixture, em_steps
-from gen_utils.ppca import PPCA, refine_log_prob
-from gen_utils.widgets.em_steps import em_picture
+from gen_utils.models.mixtures import GaussianMixture, em_steps
+from gen_utils.models.ppca import PPCA, refine_log_prob
+from gen_utils.page import export, widgets
+from gen_utils.page.widgets.em_steps import em_picture
 
 mpl.use("agg")
 CHOICES, DIMS = (1, 2, 3, 5), (1, 2, 8)

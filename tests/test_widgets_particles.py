@@ -13,10 +13,12 @@ from numeric import seeded
 from scipy.stats import chi2
 from widget_page import assert_lean_state
 
-from gen_utils import export, nets, samplers, toys
-from gen_utils.diffusion import Diffusion
-from gen_utils.widgets.noise import Noise
-from gen_utils.widgets.particles import PARTICLES, Particles, exact, grid, judge, levels, step
+from gen_utils import nets, toys
+from gen_utils.models import samplers
+from gen_utils.models.diffusion import Diffusion
+from gen_utils.page import export
+from gen_utils.page.widgets.noise import Noise
+from gen_utils.page.widgets.particles import PARTICLES, Particles, exact, grid, judge, levels, step
 
 mpl.use("agg")
 LIMIT = 3.0
@@ -207,7 +209,7 @@ def test_graphs_that_do_not_fit_are_refused(made):
     with pytest.raises(ValueError, match=r"00_particles_exact\.onnx: expected inputs of shapes"):
         Particles(**{**made, "judge": made["exact"]}, data=torch.zeros(5, 2), limit=LIMIT)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gen_utils.widgets.particles.ARROWS", 5)
+        patch.setattr("gen_utils.page.widgets.particles.ARROWS", 5)
         with pytest.raises(ValueError, match=r"exact: expected arrows of shape \(25, 2\), got \(169, 2\)"):
             make(made)
     absent = export.Graph(Path("absent.onnx"), "00" * 32, 0.0)

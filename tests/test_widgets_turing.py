@@ -12,14 +12,15 @@ from scipy import stats
 from test_widgets_diffusion import Convolutions
 from widget_page import assert_lean_state
 
-from gen_utils import data, export
-from gen_utils.autoregressive import MADE
-from gen_utils.conv_gan import ConvGAN
-from gen_utils.diffusion import ImageDiffusion
-from gen_utils.samplers import ddim
-from gen_utils.vae import VAE
-from gen_utils.widgets import TuringTest, turing_test
-from gen_utils.widgets.noise import Noise
+from gen_utils import data
+from gen_utils.models.conv_gan import ConvGAN
+from gen_utils.models.diffusion import ImageDiffusion
+from gen_utils.models.made import MADE
+from gen_utils.models.samplers import ddim
+from gen_utils.models.vae import VAE
+from gen_utils.page import export
+from gen_utils.page.widgets import TuringTest, turing_test
+from gen_utils.page.widgets.noise import Noise
 
 mpl.use("agg")
 STEPS = 3

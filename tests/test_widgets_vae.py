@@ -12,8 +12,9 @@ import torch
 from matplotlib.colors import to_rgb
 from widget_page import assert_lean_state
 
-from gen_utils import export, plots, widgets
-from gen_utils.vae import VAE, ConditionalVAE
+from gen_utils import plots
+from gen_utils.models.vae import VAE, ConditionalVAE
+from gen_utils.page import export, widgets
 
 mpl.use("agg")
 CLASSES = [str(digit) for digit in range(10)]

@@ -10,9 +10,10 @@ import torch
 from matplotlib.colors import to_rgb
 from widget_page import assert_lean_state
 
-from gen_utils import export, plots, widgets
-from gen_utils.drawing import prepare
-from gen_utils.widgets import base
+from gen_utils import plots
+from gen_utils.page import export, widgets
+from gen_utils.page.drawing import prepare
+from gen_utils.page.widgets import base
 
 mpl.use("agg")
 K, STILLS = 5, 7  # an odd K: the two ends of a walk are two draws, not the halves of one

@@ -10,10 +10,10 @@ from execute import ROOT
 from torch import Tensor
 
 from gen_utils import pretrained
-from gen_utils.diffusion import ImageDiffusion
+from gen_utils.models.diffusion import ImageDiffusion
+from gen_utils.models.samplers import ddim
+from gen_utils.models.unet import UNet
 from gen_utils.plots import COLOURS
-from gen_utils.samplers import ddim
-from gen_utils.unet import UNet
 
 CARD = ROOT / "book/_static/card.png"
 TITLE = "Deep Generative Models, Live"

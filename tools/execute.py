@@ -24,7 +24,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from gen_utils.export import STAGING
+from gen_utils.output import STAGING
 
 ROOT = Path(__file__).resolve().parent.parent
 # Where what a notebook writes to a folder of this name is published.

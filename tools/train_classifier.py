@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from gen_utils import data, pretrained
 from gen_utils.classifier import LeNet
-from gen_utils.export import STAGING
+from gen_utils.output import STAGING
 
 EPOCHS, BATCH_SIZE, LR, SEED = 15, 128, 4e-3, 0
 

@@ -1,0 +1,89 @@
+"""Draw a digit, cover its lower part, and see a model complete it pixel by pixel."""
+
+import math
+
+import numpy as np
+import traitlets
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from gen_utils import plots
+from gen_utils.page.drawing import FIELD
+from gen_utils.page.export import Graph
+from gen_utils.page.widgets.base import DrawingWidget, check_shapes, esm
+from gen_utils.page.widgets.noise import Noise
+
+
+class Completion(DrawingWidget):
+    """A pad to draw a digit on; the model sees its upper rows alone, and completes them, for several draws of noise.
+
+    Args:
+        step: `MADE.step()` as a graph from `x`, `u` and `chosen` to `x_next` and `p`, `(B, 1, 28, 28)` each: B
+            completions are made at once.
+        prepare: a graph from `ink`, `(1, 1, 280, 280)`, to `x`, `(1, 1, 28, 28)`, pixels of 0 or 1:
+            `gen_utils.page.drawing.prepare` and a threshold.
+        examples: images that a reader may begin with, `(n, 1, 28, 28)` in [0, 1].
+
+    Raises:
+        TypeError: examples that are not a tensor of floating-point numbers.
+        ValueError: examples of another shape or outside [0, 1], or a step of other shapes.
+    """
+
+    _esm = esm("draw.js", "completion.js")
+    batch = traitlets.Int().tag(sync=True)
+    rows = traitlets.Int(FIELD // 2).tag(sync=True)
+    seed = traitlets.Int(0).tag(sync=True)
+
+    def __init__(self, step: Graph, prepare: Graph, examples: Tensor) -> None:
+        super().__init__({"step": step, "prepare": prepare}, examples, batch=_batch(step))
+
+    def prepared(self) -> np.ndarray:
+        """Prepare the example that the pad begins with, `(1, 1, 28, 28)`, pixels of 0 or 1.
+
+        Raises:
+            ValueError: the graph answers with grey pixels.
+        """
+        x = super().prepared()
+        if not np.isin(x, (0, 1)).all():
+            raise ValueError("prepare: expected a graph that answers with pixels of 0 or 1, got grey ones")
+        return x
+
+    def complete(self, x: np.ndarray) -> np.ndarray:
+        """Complete the upper rows of x, `(1, 1, 28, 28)`, with the noise of the current seed: `(B, 1, 28, 28)`.
+
+        As the page does: in each row all pixels are drawn, again and again, until nothing changes, which gives what
+        drawing one after the other gives.
+        """
+        shape = (self.batch, 1, FIELD, FIELD)
+        u = Noise(self.seed).uniforms(math.prod(shape)).reshape(shape)
+        kept = np.arange(FIELD)[:, None] < self.rows
+        x = np.broadcast_to(np.where(kept, x, 0), shape).astype(np.float32)
+        for row in range(self.rows, FIELD):
+            chosen = np.zeros(shape, dtype=np.float32)
+            chosen[:, :, row] = 1
+            before = None
+            while before is None or not np.array_equal(x, before):
+                before, x = x, self.run("step", x=x, u=u, chosen=chosen)["x_next"]
+        return x
+
+    def poster(self) -> Figure:
+        """Draw the first example as the model sees it, and its completions."""
+        x = self.prepared()
+        figure, axes = plots.figure(columns=2, height=1.35, width_ratios=[1, self.batch])
+        pictures = {"hidden below the line": (x, "#d0d0d0"), "completed": (self.complete(x), plots.COLOURS["model"])}
+        for ax, (name, (images, below)) in zip(axes, pictures.items(), strict=True):
+            ink = np.where(np.arange(FIELD)[:, None, None] < self.rows, to_rgb(plots.COLOURS["data"]), to_rgb(below))
+            ax.imshow(np.concatenate(1 - images[:, 0, :, :, None] * (1 - ink), axis=1), interpolation="nearest")
+            ax.axhline(self.rows - 0.5, color=plots.COLOURS["truth"], lw=1, ls="--")
+            ax.set(xticks=[], yticks=[])
+            ax.set_xlabel(name, fontsize=8)
+            ax.spines[:].set_visible(False)
+        return figure
+
+
+def _batch(step: Graph) -> int:
+    # How many images the graph takes at once.
+    B = step.inputs.get("x", (1,))[0]
+    check_shapes(step, dict.fromkeys(("x", "u", "chosen"), (B, 1, FIELD, FIELD)))
+    return B
