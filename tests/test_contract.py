@@ -33,10 +33,11 @@ class Labelled(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.label = torch.nn.Embedding(4, 8)
-        self.body = nets.mlp([30 + 2 * nets.WAVES + 8, 16, 60])
+        self.body = nets.mlp([30 + 4 + 8, 16, 60])
 
     def forward(self, x_t, log_snr, y):
-        features = [x_t.flatten(1), nets.waves(log_snr), self.label(y)]
+        noise = nets.sinusoidal_embedding(log_snr, log_snr.new_tensor([0.1, 0.5]))
+        features = [x_t.flatten(1), noise, self.label(y)]
         return self.body(torch.cat(features, 1)).unflatten(1, (2, 6, 5))
 
 
@@ -59,7 +60,7 @@ MODELS = {
     "autoencoder-denoising": lambda: DenoisingAutoencoder(0.5, 4, (16,), (1, 6, 5)),
     "gan": lambda: GAN(2, (16,), (1, 6, 5)),
     "diffusion": lambda: Diffusion(nets.Denoiser(2, (16,)), cosine(20), bound_weight=1.0),
-    "diffusion-images": lambda: ImageDiffusion(Labelled(), cosine(20), 3, (1, 6, 5), bound_weight=1.0),
+    "diffusion-images": lambda: ImageDiffusion(Labelled(), cosine(20), (1, 6, 5), 3, bound_weight=1.0),
     "toy-mixture": lambda: toys.Mixture(torch.randn(3, 2), 0.5),
     "histogram": lambda: Histogram([0, 0], [1, 2], bins=3).fit(torch.rand(9, 2), pseudo_count=0.1),
     "gaussian": lambda: Gaussian((2, 3)).fit(torch.randn(20, 2, 3)),

@@ -102,8 +102,9 @@ class Diffusion(Trainable, GenerativeModel):
         """
         x0, cond = self._x0(x), self._cond(y, len(x))
         if y is not None:
+            (no_label,) = self._cond(None, len(y))
             dropped = torch.rand(len(y), generator=generator, device=y.device) < LABEL_DROPOUT
-            cond = (torch.where(dropped, *self._cond(None, len(y)), y),)
+            cond = (torch.where(dropped, no_label, y),)
         t = self._random_steps(x0, generator)
         alpha_bar_t = append_dims(self.schedule.alpha_bar[t], x0)
         eps = noise_like(x0, generator=generator)
