@@ -208,7 +208,7 @@ def test_a_term_is_the_divergence_of_two_gaussians():
     torch.testing.assert_close(model.bound_term_from(x0, x0_hat, c, t), torch.cat(expected))
 
 
-def test_bound_terms_are_of_the_state_that_the_network_is_shown():
+def test_bound_terms_are_of_the_state_that_the_network_gets():
     spy = Spy(4)
     model = Diffusion(spy, cosine(20))
     x, t = torch.randn(8, 2, generator=seeded()), torch.tensor([1, 1, 2, 3, 10, 19, 20, 20])
@@ -261,7 +261,7 @@ def slopes_of(model, x, part):
     return slope, ends
 
 
-def test_the_loss_is_made_of_what_the_network_is_shown():
+def test_the_loss_is_made_of_what_the_network_gets():
     spy = Spy(4)
     model = Diffusion(spy, cosine(20), bound_weight=0.25)
     x = torch.randn(60, 2, generator=seeded())
@@ -443,7 +443,7 @@ def test_without_labels_every_method_is_about_all_images():
 
 def test_every_door_refuses_what_is_no_label(images, x):
     for call in every_door(images, x).values():
-        with pytest.raises(ValueError, match="y: expected an int64 tensor .* 0…2, got 0…3"):  # 3 is nobody's label
+        with pytest.raises(ValueError, match=r"y: expected an int64 tensor .* 0…2, got 0…3"):  # 3 is nobody's label
             call(torch.tensor([0, 1, 2, 0, 1, 2, 3]))
     model = Diffusion(Doubled(), cosine(3))
     for call in every_door(model, torch.zeros(3, 2)).values():

@@ -13,9 +13,9 @@ from gen_utils import plots
 from gen_utils.base import batch
 from gen_utils.page.export import Graph
 from gen_utils.page.graphs.diffusion import ARROWS, REGIONS
+from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import GraphWidget, css, esm
 from gen_utils.page.widgets.flow_layers import HUES, hues, sector
-from gen_utils.page.widgets.noise import Noise
 
 PARTICLES = 1000
 CHOICES = [3, 5, 10, 20, 100]  # numbers of steps
@@ -39,8 +39,8 @@ class Particles(GraphWidget):
         ValueError: data of another shape, a limit that is not positive, or graphs of other shapes.
     """
 
-    _esm = esm("particles.js")
-    _css = css("particles.css")
+    _esm = esm("particles/index.js")
+    _css = css("particles/style.css")
     particles = traitlets.Int(PARTICLES).tag(sync=True)
     palette = traitlets.List(traitlets.Unicode()).tag(sync=True)
     choices: traitlets.List = traitlets.List(CHOICES).tag(sync=True)

@@ -12,8 +12,8 @@ from gen_utils import plots
 from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
 from gen_utils.page.graphs.turing_test import SHOWN
+from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import GraphWidget, css, esm
-from gen_utils.page.widgets.noise import Noise
 
 ROUNDS = 40  # for which the chance to do as well by tossing coins is tabulated
 REAL = "real"  # what the source of real images is called
@@ -42,8 +42,8 @@ class TuringTest(GraphWidget):
         ValueError: no family, one that is called "real", other pixels, or a graph that is no such source.
     """
 
-    _esm = esm("turing_test.js")
-    _css = css("turing_test.css")
+    _esm = esm("turing_test/index.js")
+    _css = css("turing_test/style.css")
     sources = traitlets.Dict().tag(sync=True)
     chances = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
     sought = traitlets.Unicode(REAL).tag(sync=True)
