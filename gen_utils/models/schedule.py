@@ -110,8 +110,8 @@ class Schedule(nn.Module):
 
 
 def alpha_bar_from(log_snr: Tensor) -> Tensor:
-    """Compute ᾱ from log(ᾱ / (1 − ᾱ)): any shape to the same."""
-    return log_snr.sigmoid()
+    """Compute ᾱ = 1 / (1 + e^−λ) from λ = log(ᾱ / (1 − ᾱ)): any shape to the same."""
+    return 1 / (1 + torch.exp(-log_snr))
 
 
 def noise_like(x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:

@@ -1,4 +1,7 @@
-"""Single steps of diffusion: of an image under guidance, and of particles in the plane."""
+"""Single steps of diffusion: of an image under guidance, and of particles in the plane.
+
+These graphs rely on `alpha_bar_from` being a quotient. onnxruntime's sigmoid is never below 1e-8, and ᾱ_T is.
+"""
 
 import torch
 from torch import Tensor
