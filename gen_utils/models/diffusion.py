@@ -187,8 +187,7 @@ class Diffusion(Trainable, GenerativeModel):
         self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None
     ) -> Iterator[Tensor]:
         """Draw n examples by ancestral sampling and yield x_T, …, x_0, each `(n, *event_shape)`."""
-        self._cond(y, positive("n", n))
-        x_T = torch.empty(n, *self.event_shape, dtype=self.dtype, device=self.device)
+        x_T = torch.empty(positive("n", n), *self.event_shape, dtype=self.dtype, device=self.device)
         x_T = noise_like(x_T, generator=generator)
         predict = lambda x_t, log_snr: self.predict(x_t, log_snr, y)  # noqa: E731
         yield from ddpm(predict, x_T, self.schedule, generator=generator)
