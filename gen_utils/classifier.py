@@ -2,7 +2,7 @@
 
 LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998, sec. II.B), but with SiLU and maximum pooling. Models are compared by
 its 84-dimensional penultimate layer; drawings are read by its logits. `pretrained.load(LeNet(), "classifier")` fills
-it with the shipped weights. They were trained on the first 50,000 training images; the last 10,000 are for validation.
+it with the shipped weights. They come from the first 50,000 training images; the last 10,000 are for validation.
 """
 
 from torch import Tensor, nn

@@ -1,7 +1,7 @@
 """Log-probabilities and divergences that several families use, in nats.
 
-They are written by hand, and not taken from `torch.distributions`, because the chapters derive them, and because every
-training step calls them: they build no objects and check no arguments. The tests compare them with
+They are written by hand, and not taken from `torch.distributions`, because the chapters derive them, and because
+every training step calls them: they build no objects and check no arguments. The tests compare them with
 `torch.distributions`.
 """
 
