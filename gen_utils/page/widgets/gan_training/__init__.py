@@ -13,8 +13,8 @@ from matplotlib.patches import Circle
 from gen_utils import plots
 from gen_utils.page.export import Graph
 from gen_utils.page.graphs.gan import DENSITIES, LOSSES, SIDE, UPDATES
+from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import GraphWidget, check_shapes, esm
-from gen_utils.page.widgets.noise import Noise
 
 SAMPLES = 1000  # generated points of a picture
 ENOUGH = 0.01  # a mode is found if it holds this share of the samples
@@ -25,18 +25,19 @@ POSTER_STEPS = 600
 class GANTraining(GraphWidget):
     """A plane where the reader trains a GAN, and chooses density, loss, learning rate and judge's steps.
 
-    The functions named below, and `UPDATES`, `DENSITIES`, `POINTS` and `PICTURE`, are those of `page.graphs.gan`.
+    Below, `gan` is the module `gen_utils.page.graphs.gan`.
 
     Args:
-        graphs: by name. `start`, of `start`: `noise` `(P + Q,)` to `theta` `(P,)` and `phi` `(Q,)`. Those that
-            `UPDATES` names for each loss: `discriminator_…`, of `discriminator_step`, from `phi`, `m`, `v`,
+        graphs: by name. `start`, of `gan.start`: `noise` `(P + Q,)` to `theta` `(P,)` and `phi` `(Q,)`. Those that
+            `gan.UPDATES` names for each loss: `discriminator_…`, of `gan.discriminator_step`, from `phi`, `m`, `v`,
             `theta`, `x` `(B, 2)`, `z` `(B, K)`, `u` `(B, 1)`, `lr` `(1,)` and `step` `(1,)` to `new_phi`, `new_m`,
-            `new_v` and `loss` `(1,)`; `generator_…`, of `averaged_generator_step`, from `theta`, `m`, `v`, `average`,
-            `phi`, `z`, `lr` and `step` to `new_theta`, `new_m`, `new_v`, `new_average` and `loss`. For each density,
-            `data_…`, of `points`, from `u` `(B,)` and `eps` `(B, 2)` to what `POINTS` names; and `picture_…`, of
-            `picture`, from `theta`, `phi` and `z` `(1000, K)` to what `PICTURE` names.
-        density: chosen at first, of `DENSITIES`.
-        loss: chosen at first, of `LOSSES`.
+            `new_v` and `loss` `(1,)`; `generator_…`, of `gan.averaged_generator_step`, from `theta`, `m`, `v`,
+            `average`, `phi`, `z`, `lr` and `step` to `new_theta`, `new_m`, `new_v`, `new_average` and `loss`. For each
+            of `gan.DENSITIES`, `data_…`, of `gan.points`, from `u` `(B,)` and `eps` `(B, 2)` to what `gan.POINTS`
+            names; and `picture_…`, of `gan.picture`, from `theta`, `phi` and `z` `(1000, K)` to what `gan.PICTURE`
+            names.
+        density: chosen at first, of `gan.DENSITIES`.
+        loss: chosen at first, of `gan.LOSSES`.
         lr: the learning rate of both networks at first, from 1e-5 to 0.1.
         d_steps: updates of the discriminator for each of the generator at first, 1 to 5.
 
@@ -44,7 +45,7 @@ class GANTraining(GraphWidget):
         ValueError: graphs that are not these, or choices that the reader would not have.
     """
 
-    _esm = esm("chart.js", "gan_training.js")
+    _esm = esm("../lib/chart.js", "gan_training/index.js")
     density = traitlets.Unicode().tag(sync=True)
     loss = traitlets.Unicode().tag(sync=True)
     lr = traitlets.Float().tag(sync=True)
