@@ -33,12 +33,14 @@ USE = """async ([font, width]) => {
     const widget = document.querySelector(".gu-widget");
     const frames = async (n) => { for (; n; n--) await new Promise(requestAnimationFrame); };
     await frames(3);
-    const all = [...widget.querySelectorAll("button, input, select, canvas, output, strong, p, .gu-caption, .gu-hint, .gu-buttons")];
+    const boxes = "button, input, select, canvas, .gu-buttons";
+    const all = [...widget.querySelectorAll(`${boxes}, output, strong, p, .gu-caption, .gu-hint`)];
     const name = (e) => `${e.tagName} ${e.className} ${e.ariaLabel ?? ""} ${e.textContent.slice(0, 30)}`;
+    const tenths = (value) => Math.round(10 * value) / 10;
     const place = (e) => {
         const [box, around] = [e.getBoundingClientRect(), widget.getBoundingClientRect()];
-        const sizes = [box.x - around.x, box.y - around.y, box.height, box.width];
-        return e.matches("button, input, select, canvas, .gu-buttons") ? sizes : sizes.slice(1, 3);
+        const sizes = [box.x - around.x, box.y - around.y, box.height, box.width].map(tenths);
+        return e.matches(boxes) ? sizes : sizes.slice(1, 3);
     };
     const before = all.map((e) => [name(e), place(e)]);
     const found = {};
@@ -50,7 +52,7 @@ USE = """async ([font, width]) => {
         all.forEach((e, i) => {
             const now = place(e);
             if (e.isConnected && now.some((value, k) => Math.abs(value - before[i][1][k]) > 0.5))
-                found[`${before[i][0]}`] ??= `after ${act}, ${name(e)}: ${before[i][1].map((v) => v.toFixed(1))} became ${now.map((v) => v.toFixed(1))}`;
+                found[before[i][0]] ??= `after ${act}: ${before[i][1]} became ${now}`;
         });
         if (!done) requestAnimationFrame(look);
     };
