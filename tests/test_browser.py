@@ -157,6 +157,7 @@ def test_every_widget_of_the_package_is_in_a_chapter():
     assert {kind for kind in kinds if f"{kind}()" not in shown} == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_widgets_cost_nothing_until_one_is_near(visit, chapter):
     page = visit(viewport={"width": 800, "height": 500})
@@ -170,6 +171,7 @@ def test_widgets_cost_nothing_until_one_is_near(visit, chapter):
     assert len(urls) == len(set(urls))  # widgets share what they load
 
 
+@pytest.mark.slow
 def test_a_page_that_is_only_opened_loads_no_widget(visit):
     page = visit(viewport=WIDE)
     page.goto("/book/index.html", wait_until="networkidle")
@@ -195,6 +197,7 @@ def test_every_widget_lives_in_the_browser(live, chapter):
 # ---- Chapter 4's widgets against PyTorch -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_sliders_show_what_pytorch_computes(live, draws):
     widget = sliders_widget(live(CHAPTER_4))
     z = where(widget)
@@ -210,6 +213,7 @@ def test_sliders_show_what_pytorch_computes(live, draws):
         check(widget, sliders_model(), z)
 
 
+@pytest.mark.slow
 def test_draw_from_the_prior_is_the_noise_of_its_seed(live):
     widget = sliders_widget(live(CHAPTER_4))
     for seed in (1, 2):
@@ -243,6 +247,7 @@ def on_screen(plane, z):
     return box["x"] + (z[0] / LIMIT + 1) / 2 * box["width"], box["y"] + (1 - z[1] / LIMIT) / 2 * box["height"]
 
 
+@pytest.mark.slow
 def test_plane_follows_keys_mouse_and_sliders(live, draws):
     page = live(CHAPTER_4)
     widget = plane_widget(page)
@@ -287,6 +292,7 @@ def test_plane_follows_keys_mouse_and_sliders(live, draws):
     check_plane(widget, plane_model(), [0, 0])
 
 
+@pytest.mark.slow
 def test_plane_follows_a_finger(phone, draws):
     page = phone(CHAPTER_4)
     widget = plane_widget(page)
@@ -309,6 +315,7 @@ def assert_fits(page, width):
         assert box["x"] + box["width"] <= width
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_phone_never_scrolls_sideways_and_targets_fit_a_finger(visit, phone, chapter):
     page = visit(viewport=PHONE, has_touch=True)
@@ -336,6 +343,7 @@ def paint(page):
     return page.locator(DRAWN).evaluate_all("all => all.map(c => c.toDataURL())")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_dark_theme(visit, live, chapter):
     """Text in the dark is for axe-core to judge, on every page, in tests/test_quality.py."""
@@ -356,6 +364,7 @@ def test_dark_theme(visit, live, chapter):
     assert light == paint(page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_keyboard_reaches_every_control_and_shows_where_it_is(live, chapter):
     page = live(chapter)
@@ -390,6 +399,7 @@ def look(control):
     return control.page.screenshot(clip=clip)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_canvases_and_groups_say_what_they_are(live, chapter):
     for widget in live(chapter).locator(".gu-live").all():
@@ -400,6 +410,7 @@ def test_canvases_and_groups_say_what_they_are(live, chapter):
         assert all(widget.get_by_role("group").evaluate_all("all => all.map(e => e.ariaLabel)"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_everything_is_there_without_javascript(visit, chapter):
     troubles = []

@@ -27,6 +27,8 @@ from gen_utils.page import widgets
 from gen_utils.page.drawing import prepare
 from gen_utils.plots import COLOURS
 
+pytestmark = pytest.mark.slow
+
 INK = """() => {
     const canvas = document.querySelector(".gu-ink");
     const { data } = canvas.getContext("2d").getImageData(0, 0, 280, 280);

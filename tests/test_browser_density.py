@@ -15,6 +15,8 @@ from widget_page import COLUMN, opened, served, still
 from gen_utils.page.drawing import prepare
 from gen_utils.plots import COLOURS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made():

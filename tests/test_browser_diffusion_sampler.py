@@ -28,6 +28,8 @@ from gen_utils.models.unet import UNet
 from gen_utils.page.export import round_to_half
 from gen_utils.page.widgets.diffusion_sampler import DiffusionSampler
 
+pytestmark = pytest.mark.slow
+
 FIRST = {"label": 3, "guidance": 1.5, "steps": 10, "eta": 0.0, "seed": 0}
 
 

@@ -23,6 +23,8 @@ from gen_utils.page import export, widgets
 from gen_utils.page.drawing import prepare
 from gen_utils.page.widgets import base
 
+pytestmark = pytest.mark.slow
+
 mpl.use("agg")
 S = 280
 PAD = """

@@ -11,6 +11,8 @@ from widget_page import COLUMN, assert_missing_is_told, opened, served, still
 
 from gen_utils.page import widgets
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made():

@@ -11,6 +11,8 @@ from widget_page import assert_missing_is_told, opened, served
 from gen_utils.models.mixtures import em_steps
 from gen_utils.page import widgets
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made():

@@ -8,6 +8,8 @@ from conftest import watched
 from test_widgets_particles import RUNS, exported, make, replay
 from widget_page import COLUMN, assert_missing_is_told, opened, served, still
 
+pytestmark = pytest.mark.slow
+
 SCORES = ("exact", "learned")
 
 

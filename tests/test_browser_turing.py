@@ -19,6 +19,8 @@ from gen_utils.page.export import round_to_half
 from gen_utils.page.widgets import TuringTest, turing_test
 from gen_utils.plots import COLOURS
 
+pytestmark = pytest.mark.slow
+
 FIRST = {"sought": "real", "other": "VAE", "pixels": "grey", "seed": 1}
 NAMES = {"grey": "grey", "binary": "black and white"}
 

@@ -22,6 +22,8 @@ from widget_page import COLUMN, PHONE, assert_missing_is_told, opened, served
 from gen_utils.page import widgets
 from gen_utils.plots import COLOURS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made():

@@ -28,6 +28,8 @@ from widget_page import COLUMN, PHONE, assert_missing_is_told, opened, served, s
 from gen_utils.page.drawing import prepare
 from gen_utils.plots import COLOURS
 
+pytestmark = pytest.mark.slow
+
 S = 280
 
 
