@@ -45,8 +45,9 @@ lint: .venv/installed ## style of code and notebooks, types of the package
 	ruff format --check .
 	mypy
 
-benchmark: _build/benchmark/installed ## each model beside its peers: make benchmark BUDGET=60, in seconds
+benchmark: _build/benchmark/installed book ## each model beside its peers (BUDGET=60, in seconds), then the pages
 	_build/benchmark/bin/python -m benchmarks.run --budget $(BUDGET)
+	python -m benchmarks.page
 
 scaling: .venv/installed ## one process beside two: measure it again, and write it into book/scaling.md
 	python -m benchmarks.scaling
