@@ -334,7 +334,7 @@ def takers(model):
         calls["impute"] = lambda x: model.impute(x, torch.ones(model.event_shape, dtype=torch.bool))
     if isinstance(model, Mixture):
         calls["em_steps"] = lambda x: em_steps(model, x, steps=1)
-    calls["train_steps"] = lambda x: trainer(model)(model, x, steps=1, batch_size=1)
+    calls["train_steps"] = lambda x: next(trainer(model)(model, x, steps=1, batch_size=1))
     if isinstance(model, VAE):
         calls["log_weights"] = lambda x: model.log_weights(x, 2, *y)
         one = torch.zeros(1, model.latent_dim)
@@ -431,14 +431,14 @@ def test_sizes_that_are_no_positive_integer_are_refused(name, size):
     x = examples(model)
     error = ValueError if type(size) is int else TypeError
     calls = {
-        "steps": lambda: trainer(model)(model, x, steps=size, batch_size=1),
-        "batch_size": lambda: trainer(model)(model, x, steps=1, batch_size=size),
+        "steps": lambda: next(trainer(model)(model, x, steps=size, batch_size=1)),
+        "batch_size": lambda: next(trainer(model)(model, x, steps=1, batch_size=size)),
         "k": lambda: metrics.importance_weighted_bound(torch.zeros(4, 2), size),
     }
     if hasattr(model, "sample"):
         calls["n"] = lambda: model.sample(size, *told(model))
     if isinstance(model, GAN):
-        calls["d_steps"] = lambda: train_gan_steps(model, x, steps=1, batch_size=1, d_steps=size)
+        calls["d_steps"] = lambda: next(train_gan_steps(model, x, steps=1, batch_size=1, d_steps=size))
     if isinstance(model, VAE):
         calls |= {
             "k ": lambda: model.log_weights(x, size, *told(model)),
@@ -478,7 +478,7 @@ def test_what_is_no_label_is_refused(y, error, came):
     ):
         refused(error, came, call)
     if len(y) != 3:
-        refused(ValueError, str(len(y)), lambda: train_steps(model, x, y, steps=1, batch_size=1))
+        refused(ValueError, str(len(y)), lambda: next(train_steps(model, x, y, steps=1, batch_size=1)))
 
 
 @pytest.mark.parametrize("size", [-0.1, math.nan, math.inf, -1])

@@ -190,4 +190,4 @@ def test_what_is_no_image_is_refused(x):
     with pytest.raises(ValueError, match="x: expected"):
         build().discriminator_loss(x, torch.tensor([0, 1]))
     with pytest.raises(ValueError, match="x: expected"):
-        train_gan_steps(build(), x, torch.tensor([0, 1]), steps=1, batch_size=1)
+        next(train_gan_steps(build(), x, torch.tensor([0, 1]), steps=1, batch_size=1))

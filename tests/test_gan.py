@@ -301,7 +301,15 @@ def test_the_function_is_adam_on_the_same_noise(name):
         )
         losses.append({"discriminator": d_loss.item(), "generator": g_loss.item()})
     training = train_gan_steps(
-        model, x, steps=50, batch_size=n, lr=lr, discriminator_lr=2 * lr, d_steps=2, seed=5, schedule=lambda t: 1 / t
+        model,
+        x,
+        steps=50,
+        batch_size=n,
+        lr=lr,
+        discriminator_lr=2 * lr,
+        d_steps=2,
+        seed=5,
+        lr_schedule=lambda t: 1 / t,
     )
     for step, expected in zip(training, losses, strict=True):
         assert step.losses == pytest.approx(expected, abs=1e-9)
