@@ -1,7 +1,8 @@
 """Networks that the models share: plain functions from tensors to tensors, without losses or noise."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 
 import torch
@@ -60,6 +61,18 @@ class ConditionalMLP(nn.Module):
         """Compute `(B, sizes[-1])` from `(B, sizes[0])` and the labels, `(B,)`, if the network takes any."""
         first = self.layers[0](x)
         return self.layers[1:](first if self.embedding is None else first + self.embedding(y))
+
+
+@contextmanager
+def evaluation_mode(network: nn.Module) -> Iterator[None]:
+    """Put a network in evaluation mode, and then each of its modules back into the mode that it was in."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
 
 
 class Denoiser(nn.Module):

@@ -461,13 +461,17 @@ class Noisy(nn.Sequential):
         return super().forward(x_t)
 
 
-def test_the_network_is_tried_without_a_trace():
-    network = Noisy().train()
+def test_only_the_loss_changes_the_network_s_state():
+    network, x = Noisy().train(), torch.randn(5, 2, generator=seeded())
     before, drawn = copy.deepcopy(network.state_dict()), torch.get_rng_state()
-    Diffusion(network)
+    model = Diffusion(network, cosine(3))
+    for call in (model.sample, lambda n, generator: model.elbo(x, generator=generator)):
+        assert torch.equal(call(5, generator=seeded()), call(5, generator=seeded()))
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
     assert torch.equal(torch.get_rng_state(), drawn)
-    assert network.training
+    assert all(module.training for module in network.modules())
+    model.loss(x, generator=seeded())
+    assert not torch.equal(network[0].running_mean, before["0.running_mean"])
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ and Dhariwal 2021, arXiv:2102.09672 (Σ_θ); Salimans and Ho 2022, arXiv:2202.00
 arXiv:2107.00630 (steps spread over a batch); Ho and Salimans 2022, arXiv:2207.12598 (guidance).
 """
 
-import copy
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -35,6 +34,7 @@ from gen_utils.models.schedule import (
     velocity,
     x0_from_v,
 )
+from gen_utils.nets import evaluation_mode
 
 LABEL_DROPOUT = 0.1  # share of the training examples whose label is dropped, so that the network also learns p(x)
 HALF = 1 / 255  # half the width of one of 256 levels of grey between −1 and 1
@@ -157,7 +157,8 @@ class Diffusion(Trainable, GenerativeModel):
         if t.shape != (len(x),) or t.is_floating_point() or t.amin() < 1 or t.amax() > self.schedule.T:
             raise ValueError(f"t: expected shape ({len(x)},) with steps 1…{self.schedule.T}, got {t}")
         x_t = q_sample(x0, noise_like(x0, generator=generator), append_dims(self.schedule.alpha_bar[t], x0))
-        x0_hat, learned = self.predict(x_t, self.schedule.log_snr[t], y)
+        with evaluation_mode(self.network):
+            x0_hat, learned = self.predict(x_t, self.schedule.log_snr[t], y)
         return self.bound_term_from(x0, x0_hat, learned if c is None else torch.full_like(x0, c), t)
 
     @torch.no_grad()
@@ -189,7 +190,11 @@ class Diffusion(Trainable, GenerativeModel):
         """Draw n examples by ancestral sampling and yield x_T, …, x_0, each `(n, *event_shape)`."""
         x_T = torch.empty(positive("n", n), *self.event_shape, dtype=self.dtype, device=self.device)
         x_T = noise_like(x_T, generator=generator)
-        predict = lambda x_t, log_snr: self.predict(x_t, log_snr, y)  # noqa: E731
+
+        def predict(x_t: Tensor, log_snr: Tensor) -> tuple[Tensor, Tensor]:
+            with evaluation_mode(self.network):
+                return self.predict(x_t, log_snr, y)
+
         yield from ddpm(predict, x_T, self.schedule, generator=generator)
 
     def sample(self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
@@ -220,10 +225,9 @@ class Diffusion(Trainable, GenerativeModel):
         x_t = torch.zeros(1, *self.event_shape, dtype=self.dtype, device=self.device)
         inputs = x_t, self.schedule.log_snr[-1:].to(x_t), *self._cond(None, 1)
         expected = (1, 2 * self.event_shape[0], *self.event_shape[1:])
-        network = copy.deepcopy(self.network).eval()  # so that no state changes and nothing is drawn
-        with torch.no_grad():
+        with torch.no_grad(), evaluation_mode(self.network):
             try:
-                found: object = tuple(network(*inputs).shape)
+                found: object = tuple(self.network(*inputs).shape)
             except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
                 found = f"{type(error).__name__}: {error}"
         if found != expected:
