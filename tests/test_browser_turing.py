@@ -31,7 +31,7 @@ def slow_families():
     unet, made = (model.eval().requires_grad_(False) for model in (ImageDiffusion(UNet()), MADE()))
     round_to_half(unet)
     round_to_half(made)
-    u, given = torch.full((16, 1, 28, 28), 0.5), {"turn": torch.eye(20)[3], "u_label": torch.full((16,), 0.5)}
+    u, given = torch.full((16, 1, 28, 28), 0.5), {"step": torch.eye(20)[3], "u_label": torch.full((16,), 0.5)}
     return {
         "diffusion": source(
             graphs.diffusion(unet, 20),

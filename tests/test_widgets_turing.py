@@ -75,7 +75,7 @@ def source_graphs(images, models):
         ),
         "diffusion": source(
             graphs.diffusion(models["diffusion"], STEPS),
-            {"x": z(8, 1, 28, 28), "turn": torch.eye(STEPS)[1], "u_label": label((8,)), "u": U[8]},
+            {"x": z(8, 1, 28, 28), "step": torch.eye(STEPS)[1], "u_label": label((8,)), "u": U[8]},
             ["x_next", "grey", "binary"],
             "diffusion",
         ),

@@ -47,7 +47,7 @@ def diffusion(
 ) -> Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
     """Build the function of one step of DDIM, without fresh noise, to images of random labels.
 
-    It takes the state `x`, `(B, 1, 28, 28)`, noise at first; `turn`, `(S,)`, 1 at the number of the step and 0
+    It takes the state `x`, `(B, 1, 28, 28)`, noise at first; `step`, `(S,)`, 1 at the number of the step and 0
     elsewhere; `u_label`, uniform noise `(B,)`; and `u`, uniform noise of the shape of x. It returns `x_next`, `grey`
     and `binary`, of the shape of x; after the last step, the latter two are the images.
     """
@@ -55,8 +55,8 @@ def diffusion(
     schedule, classes = model.schedule.strided(steps), model.classes
     levels = [each.flip(0) for each in (schedule.log_snr[1:], schedule.alpha_bar[1:], schedule.alpha_bar[:-1])]
 
-    def draw(x: Tensor, turn: Tensor, u_label: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        log_snr, alpha_bar_t, alpha_bar_s = (turn @ level for level in levels)
+    def draw(x: Tensor, step: Tensor, u_label: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        log_snr, alpha_bar_t, alpha_bar_s = (step @ level for level in levels)
         x0_hat, _ = model.predict(x, log_snr.expand(len(x)), random_labels(u_label, classes))
         x_next = ddim_step(x, x0_hat, alpha_bar_t, alpha_bar_s, 0.0, torch.zeros_like(x))
         return x_next, *with_draws(pixels(x_next), u)

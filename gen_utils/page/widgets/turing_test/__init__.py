@@ -29,7 +29,7 @@ class TuringTest(GraphWidget):
     so, either `grey`, draws of grey pixels, or `means`, the mean of its pixels given its latent variables. Like is
     compared with like: grey with grey or means, else black and white with black and white.
 
-    A source may also be a graph of one of S steps, such as `graphs.turing_test.diffusion`: its input `turn`, `(S,)`,
+    A source may also be a graph of one of S steps, such as `graphs.turing_test.diffusion`: its input `step`, `(S,)`,
     is 1 at the number of the step and 0 elsewhere, and its output `x_next` is its next input `x`. What it answers
     with last is shown.
 
@@ -92,8 +92,8 @@ class TuringTest(GraphWidget):
         for _ in range(SHOWN // source["batch"]):
             inputs = {each: _noise(noise, each, shape) for each, shape in source["noise"].items()}
             found = {}
-            for turn in np.eye(source["steps"] or 1, dtype=np.float32):
-                given = {"turn": turn} if source["steps"] else {}
+            for step in np.eye(source["steps"] or 1, dtype=np.float32):
+                given = {"step": step} if source["steps"] else {}
                 found = self.run(name, **inputs, **given)
                 inputs |= {"x": found["x_next"]} if source["steps"] else {}
             parts.append(found[self._shown(name)])
@@ -113,7 +113,7 @@ def _source(graph: Graph) -> dict[str, Any]:
     # What the page must know to run a graph: its batch, its noise, the number of its steps if it is run in steps, and
     # what it answers with instead of `binary`.
     noise = {name: list(shape) for name, shape in graph.inputs.items()}
-    steps = noise.pop("turn", [None])[0]
+    steps = noise.pop("step", [None])[0]
     state = {"x_next"} if steps else set()
     image = next(iter(graph.outputs.values()))
     greys = [name for name in GREY if name in graph.outputs]

@@ -50,7 +50,7 @@ function buildTuringTest(model, opened) {
         const feeds = Object.fromEntries(Object.entries(shapes).map(([input, dims]) => [input, { data: drawn(noise, input, dims), dims }]));
         let found;
         for (let step = 0; step < (steps ?? 1); step++) {
-          if (steps) feeds.turn = { data: Float32Array.from({ length: steps }, (_, i) => Number(i === step)), dims: [steps] };
+          if (steps) feeds.step = { data: Float32Array.from({ length: steps }, (_, i) => Number(i === step)), dims: [steps] };
           await look();
           if (change !== changes) return;
           found = await run(name, feeds);
