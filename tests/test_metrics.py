@@ -172,7 +172,9 @@ def test_identical_distributions_have_the_expected_coverage():
 def test_a_perfect_sampler_finds_every_mode_with_the_known_quality():
     source = toys.grid()
     n = 20_000
-    shares, quality = mode_coverage(source.sample(n, torch.Generator().manual_seed(0)), source.means, source.sigma)
+    shares, quality = mode_coverage(
+        source.sample(n, generator=torch.Generator().manual_seed(0)), source.means, source.sigma
+    )
     exact = 1 - math.exp(-4.5)
     assert abs(quality - exact) < 3 * math.sqrt(exact * (1 - exact) / n)
     assert shares.shape == (25,)

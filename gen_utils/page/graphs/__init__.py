@@ -1,0 +1,1 @@
+"""Functions made only to be exported to the page, by family."""
