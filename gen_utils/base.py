@@ -141,9 +141,11 @@ def binary(name: str, x: Tensor) -> Tensor:
     Raises:
         ValueError: another value, such as a grey pixel, which has no probability under a model of black and white.
     """
-    if not torch.compiler.is_compiling() and not ((x == 0) | (x == 1)).all():
-        grey = x[(x != 0) & (x != 1)].flatten()[0]
-        raise ValueError(f"{name}: expected pixels that are 0 or 1, got {grey:.8g}; `binarize` it")
+    if not torch.compiler.is_compiling():
+        for part in x.split(1000):  # parts that fit into the cache: many times as fast
+            if not torch.equal(part * part, part):
+                grey = part[part * part != part][0]
+                raise ValueError(f"{name}: expected pixels that are 0 or 1, got {grey:.8g}; `binarize` it")
     return x
 
 
