@@ -72,9 +72,7 @@ class Mixture(GenerativeModel):
         if len(self.check_x(x)) >= self.K:
             device = "cpu" if generator is None else generator.device
             seed = int(torch.randint(2**31, (), generator=generator, device=device))
-            points = x.flatten(1).numpy(force=True)
-            # One trial a mean is the method of the paper; scikit-learn's default takes the best of several.
-            _, chosen = kmeans_plusplus(points, self.K, random_state=seed, n_local_trials=1)
+            _, chosen = kmeans_plusplus(x.flatten(1).numpy(force=True), self.K, random_state=seed)
             start = x[torch.from_numpy(chosen).long().to(x.device)]
             if len(start.unique(dim=0)) == self.K:
                 return start
