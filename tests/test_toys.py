@@ -146,15 +146,15 @@ def test_a_width_must_make_sense(sigma):
 
 
 @pytest.mark.parametrize(
-    ("means", "weights", "error", "told"),
+    ("means", "weights", "error", "message"),
     [
         ([[0.0, 0.0]], None, TypeError, "means: expected a float tensor .* got list"),
         (torch.zeros(3, 3), None, ValueError, r"means: expected .* \(B, 2\) .* got shape \(3, 3\)"),
         (torch.zeros(3, 2), torch.ones(2), ValueError, r"weights: expected shape \(3,\), got shape \(2,\)"),
     ],
 )
-def test_a_mixture_needs_points_and_a_weight_for_each(means, weights, error, told):
-    with pytest.raises(error, match=told):
+def test_a_mixture_needs_points_and_a_weight_for_each(means, weights, error, message):
+    with pytest.raises(error, match=message):
         toys.IsotropicMixture(means, 0.5, weights)
 
 
