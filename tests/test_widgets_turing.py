@@ -20,8 +20,8 @@ from gen_utils.models.samplers import ddim
 from gen_utils.models.vae import VAE
 from gen_utils.page import export
 from gen_utils.page.graphs.made import draw_by_pixels
+from gen_utils.page.noise import Noise
 from gen_utils.page.widgets import TuringTest, turing_test
-from gen_utils.page.widgets.noise import Noise
 
 mpl.use("agg")
 STEPS = 3
