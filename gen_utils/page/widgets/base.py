@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gen_utils.base import batch
-from gen_utils.page.drawing import FIELD, SIDE
 from gen_utils.page.export import Graph
+from gen_utils.page.graphs.drawing import FIELD, SIDE
 from gen_utils.plots import COLOURS
 
 FOLDER = Path(__file__).parent
