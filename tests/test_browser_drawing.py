@@ -21,11 +21,11 @@ from gen_utils.classifier import LeNet
 from gen_utils.models.vae import VAE
 from gen_utils.page import export, widgets
 from gen_utils.page.drawing import prepare
-from gen_utils.page.widgets import base
 
 mpl.use("agg")
 S = 280
 PAD = """
+import { drawingPad } from "./lib/drawing_pad.js";
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 const scaled = (values, factor, to) => {
     for (let i = 0; i < to.length; i++) to[i] = values[i] * factor;
@@ -35,7 +35,11 @@ globalThis.changes = 0;
 const pad = drawingPad({ label: "Pad", examples: bytes("EXAMPLES"), onchange: () => (globalThis.changes += 1) });
 document.body.append(pad.element);
 globalThis.pad = pad;
-globalThis.put = (text) => pad.set(scaled(bytes(text), 1 / 255, new Float32Array(280 * 280)));
+globalThis.put = (text) => {
+    const image = new ImageData(280, 280);
+    bytes(text).forEach((ink, i) => image.data.set([255 - ink, 255 - ink, 255 - ink, 255], 4 * i));
+    document.querySelector(".gu-ink").getContext("2d").putImageData(image, 0, 0);
+};
 globalThis.read = () => {
     const reader = new FileReader(); // a canvas holds 8 bits a pixel: nothing is lost as bytes
     return new Promise((resolve) => {
@@ -67,6 +71,7 @@ const listeners = {};
 const model = {
     get: (name) => state[name],
     on: (event, heard) => (listeners[event] = heard),
+    off: () => {},
 };
 globalThis.assign = (name, value) => {
     state[name] = value;
@@ -75,7 +80,7 @@ globalThis.assign = (name, value) => {
 widget.render({ model, el: document.body.appendChild(document.createElement("div")) });
 """
 HTML = """<!doctype html><html lang="en" data-content_root="./"><head><title>Pad</title>
-<link rel="icon" href="data:,"><link rel="stylesheet" href="./runtime.css"></head>
+<link rel="icon" href="data:,"><link rel="stylesheet" href="./posterior.css"></head>
 <body><script type="module" src="./NAME.js"></script></body></html>"""
 
 
@@ -117,9 +122,10 @@ def origin(widget, tmp_path_factory):
     (folder / "_static/models").symlink_to(widget._graphs["prepare"].path.parent)
     state = {key: value for key, value in widget.get_state().items() if not key.startswith(("_", "layout"))}
     (folder / "state.json").write_text(json.dumps(state))
-    (folder / "runtime.css").write_text((base.FOLDER / "runtime.css").read_text())
+    (folder / "posterior.css").write_text(widget._css)
+    (folder / "lib").symlink_to(ROOT / "gen_utils/page/lib")
     (folder / "posterior.js").write_text(str(widget._esm))
-    (folder / "pad.js").write_text(base.esm("draw.js") + PAD.replace("EXAMPLES", widget.examples))
+    (folder / "pad.js").write_text(PAD.replace("EXAMPLES", widget.examples))
     (folder / "widget.js").write_text(WIDGET)
     for name in ("pad", "widget"):
         (folder / f"{name}.html").write_text(HTML.replace("NAME", name))

@@ -1,8 +1,10 @@
-"""A widget carries names and digests, never weights; its kernel half answers what runtime.js asks."""
+"""A widget carries names and digests, never weights; its kernel half answers the page."""
 
 import json
 import math
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import matplotlib as mpl
@@ -89,28 +91,30 @@ def test_the_repr_is_the_same_every_time(sliders, plane, decoders):
     assert repr(plane) == repr(widgets.LatentPlane(decoders[2][0], CODES[:3], LABELS[:3])) == "LatentPlane()"
 
 
-# The kernel's half of runtime.js: a question from the page, an answer with its id.
+# What the kernel answers, as anywidget sends it.
 
 
 @pytest.fixture
 def ask(widget, monkeypatch):
-    """Send a question as the page does, and return what the widget sends back."""
+    """Call a command as the page does, and return what the widget sends back."""
 
-    def ask(question, buffers=()):
+    def ask(command, message, buffers=()):
         sent = []
         monkeypatch.setattr(widget, "send", lambda content, buffers=None: sent.append((content, buffers)))
+        question = {"kind": "anywidget-command", "id": "q", "name": command, "msg": message}
         widget._handle_custom_msg(question, [memoryview(b) for b in buffers])
-        (answer,) = sent
-        json.dumps(answer[0])  # it travels as JSON
-        return answer
+        ((content, buffers),) = sent
+        json.dumps(content)  # it travels as JSON
+        assert content.keys() == {"id", "kind", "response"}
+        assert content["id"] == "q"
+        return content["response"], buffers
 
     return ask
 
 
 def test_the_kernel_answers_with_bytes(widget, ask):
-    content, buffers = ask({"ask": "bytes", "id": "7-a", "graph": "decoder"})
-    assert content == {"id": "7-a"}
-    (weights,) = buffers
+    content, (weights,) = ask("read_graph", "decoder")
+    assert content == {}
     assert weights == widget._graphs["decoder"].path.read_bytes()
     assert onnxruntime.InferenceSession(weights).get_inputs()[0].name == "z"
 
@@ -118,50 +122,51 @@ def test_the_kernel_answers_with_bytes(widget, ask):
 def test_the_kernel_runs_what_the_page_cannot(widget, ask, decoders):
     (K,) = (K for K, (graph, _) in decoders.items() if graph == widget._graphs["decoder"])
     z = np.random.default_rng().normal(size=(1, K)).astype(np.float32)
-    question = {"ask": "run", "id": 3, "graph": "decoder", "inputs": [{"name": "z", "dims": [1, K]}]}
-    content, buffers = ask(question, [z.tobytes()])
-    assert content == {"id": 3, "outputs": [{"name": "x", "dims": [1, 1, 28, 28]}]}
+    content, buffers = ask(
+        "run_graph", {"graph": "decoder", "inputs": [{"name": "z", "dims": [1, K]}]}, [z.tobytes()]
+    )
+    assert content == {"outputs": [{"name": "x", "dims": [1, 1, 28, 28]}]}
     found = np.frombuffer(buffers[0], np.float32).reshape(1, 1, 28, 28)
     np.testing.assert_allclose(found, decoders[K][1](torch.from_numpy(z)).numpy(), atol=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("question", "told"),
+    ("command", "message", "buffers", "error"),
     [
-        ({"ask": "bytes", "graph": "other"}, "expected one of the graphs ['decoder'], got 'other'"),
-        ({"ask": "run", "graph": "other", "inputs": []}, "expected one of the graphs ['decoder'], got 'other'"),
-        ({"ask": "run", "graph": "decoder", "inputs": []}, "expected inputs of shapes {'z': (1, "),
-        ({"ask": "run", "graph": "decoder"}, "KeyError: 'inputs'"),
-        ({"ask": "fly", "graph": "decoder"}, 'expected a question for "bytes" or "run", got \'fly\''),
-        ({"graph": "decoder"}, "KeyError: 'ask'"),
-        ({"ask": "bytes"}, "KeyError: 'graph'"),
-        ({"ask": "run", "graph": "decoder", "inputs": [{"name": "z", "dims": [1, 2]}]}, "ValueError"),
+        ("read_graph", "other", [], "expected one of the graphs ['decoder'], got 'other'"),
+        ("run_graph", {"graph": "decoder", "inputs": []}, [], "expected inputs of shapes {'z': (1, "),
+        ("run_graph", {"graph": "decoder"}, [], "KeyError: 'inputs'"),
+        ("run_graph", {"graph": "decoder", "inputs": [{"name": "z", "dims": [1, 2]}]}, [b"0" * 12], "cannot reshape"),
     ],
 )
-def test_the_kernel_says_what_was_wrong_with_a_question(ask, question, told):
-    content, buffers = ask(question | {"id": "q"})
-    assert content.keys() == {"id", "error"}
-    assert content["id"] == "q"
-    assert told in content["error"]
-    assert buffers is None
+def test_the_kernel_answers_errors_in_words(ask, command, message, buffers, error):
+    content, buffers = ask(command, message, buffers)
+    assert content.keys() == {"error"}
+    assert error in content["error"]
+    assert buffers == []
 
 
-def test_the_kernel_refuses_buffers_of_another_size_and_questions_without_id(ask):
-    question = {"ask": "run", "id": 1, "graph": "decoder", "inputs": [{"name": "z", "dims": [1, 2]}]}
-    assert "cannot reshape" in ask(question, [b"\0" * 12])[0]["error"]
-    assert ask({"ask": "bytes"})[0]["id"] is None
-
-
-def test_a_changed_graph_is_not_sent(tmp_path, monkeypatch):
+def test_a_changed_graph_is_not_sent(tmp_path):
     path = tmp_path / "x.onnx"
     path.write_bytes(b"changed")
     widget = widgets.LatentSliders(export.Graph(path, "00" * 32, 0.0), [1.0])
-    sent = []
-    monkeypatch.setattr(widget, "send", lambda content, buffers=None: sent.append((content, buffers)))
-    widget._answer(widget, {"ask": "bytes", "id": 0, "graph": "decoder"}, [])
-    ((content, buffers),) = sent
+    content, buffers = widget.read_graph("decoder", [])
     assert "is damaged" in content["error"]
-    assert buffers is None
+    assert buffers == []
+
+
+def test_the_committed_bundles_are_what_their_sources_give(tmp_path):
+    if not (ROOT / "node_modules/.bin/esbuild").exists():
+        stop = pytest.fail if os.environ.get("CI") else pytest.skip
+        stop("esbuild not found: `make widgets` installs it")
+    command = ["npm", "run", "--silent", "bundle"]
+    made = subprocess.run(command, cwd=ROOT, env=os.environ | {"OUT": str(tmp_path)}, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    bundles = [path.relative_to(tmp_path) for path in tmp_path.glob("*/bundle.*")]
+    assert len(bundles) == 2 * (len(widgets.__all__) - 2)  # all but the base class and Noise
+    for path in bundles:
+        committed = ROOT / "gen_utils/page/widgets" / path
+        assert committed.read_text() == (tmp_path / path).read_text(), f"{path}: run `make widgets`"
 
 
 def test_run_refuses_unknown_graphs(widget):

@@ -31,7 +31,8 @@ globalThis.model = {
         state[name] = value;
         listeners.filter(([event]) => event === `change:${name}`).forEach(([, heard]) => heard());
     },
-    on: (events, heard) => events.split(" ").forEach((event) => listeners.push([event, heard])),
+    on: (event, heard) => listeners.push([event, heard]),
+    off: (event, heard) => listeners.splice(listeners.findIndex(([e, h]) => e === event && h === heard), 1),
     save_changes: () => {},
 };
 widget.render({ model, el: document.body.appendChild(document.createElement("div")) });

@@ -1,5 +1,5 @@
 // Load what revives widgets (require.js and html-manager, a megabyte on the wire, and then 4 of onnxruntime-web) only
-// when a widget comes near and somebody is there who moves, scrolls or types: until then its poster stands in for it,
+// when a widget comes near and interaction is there who moves, scrolls or types: until then its poster stands in for it,
 // and a page that is only read, or only opened, costs nothing more.
 (() => {
   const here = new URL(document.currentScript.src);
@@ -34,7 +34,7 @@
     await script("embed-amd.js");
   };
 
-  const somebody = new Promise((resolve) => {
+  const interaction = new Promise((resolve) => {
     for (const sign of ["pointermove", "pointerdown", "wheel", "scroll", "keydown"]) {
       addEventListener(sign, resolve, { once: true, passive: true, capture: true });
     }
@@ -46,7 +46,7 @@
       (entries) => {
         if (!entries.some((entry) => entry.isIntersecting)) return;
         observer.disconnect();
-        somebody.then(revive);
+        interaction.then(revive);
       },
       { rootMargin: "800px" },
     );

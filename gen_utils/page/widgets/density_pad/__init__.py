@@ -14,7 +14,7 @@ from gen_utils.base import batch
 from gen_utils.likelihoods import normal_log_prob
 from gen_utils.models.density import kde_log_prob
 from gen_utils.page.export import Graph
-from gen_utils.page.widgets.base import GraphWidget, esm
+from gen_utils.page.widgets.base import GraphWidget, bundle
 
 POINTS, GRID = 64, 241  # places for points of each kind, and for values of a curve, that the graph has
 BANDWIDTHS = [0.02, 2.0]
@@ -39,7 +39,7 @@ class DensityPad(GraphWidget):
         ValueError: a limit that is not positive, points beyond it, too many or none, or another bandwidth.
     """
 
-    _esm = esm("density_pad/index.js")
+    _esm, _css = bundle(__file__)
     names = traitlets.List(traitlets.Unicode(), NAMES).tag(sync=True)
     most = traitlets.Int(POINTS).tag(sync=True)
     grid = traitlets.Int(GRID).tag(sync=True)

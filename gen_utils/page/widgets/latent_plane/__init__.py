@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from gen_utils import plots
 from gen_utils.page.export import Graph
-from gen_utils.page.widgets.base import GraphWidget, esm
+from gen_utils.page.widgets.base import GraphWidget, bundle
 
 COLOUR = plots.COLOURS["latent"]
 
@@ -23,7 +23,7 @@ class LatentPlane(GraphWidget):
         ValueError: shapes that do not fit, codes that are not finite, labels other than 0…9.
     """
 
-    _esm = esm("latent_plane/index.js")
+    _esm, _css = bundle(__file__)
     codes: traitlets.List = traitlets.List().tag(sync=True)
     labels: traitlets.List = traitlets.List().tag(sync=True)
     palette = traitlets.List(plots.CLASSES).tag(sync=True)

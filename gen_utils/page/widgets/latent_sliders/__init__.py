@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from gen_utils import plots
 from gen_utils.page.export import Graph
-from gen_utils.page.widgets.base import GraphWidget, esm
+from gen_utils.page.widgets.base import GraphWidget, bundle
 
 NATS = "nats"
 UNUSED = 0.01  # in the unit of the rates: a latent unit below says nothing about x
@@ -27,7 +27,7 @@ class LatentSliders(GraphWidget):
         ValueError: rates that are not K finite, non-negative numbers.
     """
 
-    _esm = esm("../lib/unit_sliders.js", "latent_sliders/index.js")
+    _esm, _css = bundle(__file__)
     rates = traitlets.List(traitlets.Float()).tag(sync=True)
     unit = traitlets.Unicode(NATS).tag(sync=True)
     unused = traitlets.Float(UNUSED).tag(sync=True)

@@ -13,7 +13,7 @@ from gen_utils.models.schedule import q_sample
 from gen_utils.page.drawing import FIELD, SIDE
 from gen_utils.page.export import Graph
 from gen_utils.page.noise import Noise
-from gen_utils.page.widgets.base import DrawingWidget, check_shapes, css, esm
+from gen_utils.page.widgets.base import DrawingWidget, bundle, check_shapes
 from gen_utils.page.widgets.diffusion_sampler import IMAGE, INPUTS, OUTPUTS, choice_traits, descent, pixels
 
 STEPS = 20  # from noise to an image
@@ -63,8 +63,7 @@ class NoisyDrawing(DrawingWidget):
             label, guidance outside 0…8, or a graph of other shapes.
     """
 
-    _esm = esm("../lib/drawing_pad.js", "../lib/diffusion.js", "noisy_drawing/index.js")
-    _css = css("../lib/diffusion.css")
+    _esm, _css = bundle(__file__)
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)
     times = traitlets.List(traitlets.Int()).tag(sync=True)
     start = traitlets.Int(STEPS // 2).tag(sync=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gen_utils import plots
 from gen_utils.page.export import Graph
-from gen_utils.page.widgets.base import GraphWidget, class_names, esm, images_from_text, images_to_text
+from gen_utils.page.widgets.base import GraphWidget, bundle, class_names, images_from_text, images_to_text
 
 
 class Opinion(GraphWidget):
@@ -30,7 +30,7 @@ class Opinion(GraphWidget):
             discriminator that doesn't answer with C probabilities.
     """
 
-    _esm = esm("../lib/drawing_pad.js", "opinion/index.js")
+    _esm, _css = bundle(__file__)
     examples: traitlets.List = traitlets.List().tag(sync=True)  # pairs, which a stored notebook keeps in their order
     kind = traitlets.Unicode().tag(sync=True)
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)
