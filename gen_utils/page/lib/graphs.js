@@ -7,7 +7,8 @@ const siteFile = (path) => new URL(`${contentRoot}_static/${path}`, document.bas
 const CDN_TIMEOUT_MS = 8000;
 const KERNEL_TIMEOUT_MS = 30_000;
 
-// One copy of onnxruntime-web for all widgets of a page, although each widget is a module of its own.
+// One copy of onnxruntime-web for all widgets of a page, although each widget is a module of its own; and `inTurn(call)`,
+// since onnxruntime-web fails where one of its calls begins before another has ended.
 function loadRuntime(cdn) {
   const shared = Symbol.for("gen_utils.onnxruntime");
   globalThis[shared] ??= (async () => {
@@ -15,7 +16,13 @@ function loadRuntime(cdn) {
     const ort = await within(CDN_TIMEOUT_MS, import(`${source}ort.wasm.bundle.min.mjs`));
     ort.env.wasm.numThreads = 1; // threads need response headers that static hosts don't send
     if (!isPublished) ort.env.wasm.wasmPaths = cdn;
-    return ort;
+    let last = Promise.resolve();
+    const inTurn = (call) => {
+      const result = last.then(call);
+      last = result.catch(() => {});
+      return result;
+    };
+    return { ort, inTurn };
   })();
   return globalThis[shared];
 }
@@ -61,22 +68,22 @@ async function runInKernel(invoke, signal, graph, feeds) {
 // The widget's graphs: `open(names)` loads some of them; run(name, {input: {data: Float32Array, dims}}) resolves to
 // {output: {data, dims}}, and loads the graph first if it is not open. `invoke` calls a command of the Python class.
 export async function graphRunner({ model, invoke, signal, onEnd, during }) {
-  let ort;
+  let runtime;
   try {
-    ort = await loadRuntime(model.get("cdn"));
+    runtime = await loadRuntime(model.get("cdn"));
   } catch (error) {
     if (isPublished) throw error;
     const run = (name, feeds) => during(runInKernel(invoke, signal, name, feeds));
     return { backend: "kernel", open: async () => {}, run };
   }
 
+  const { ort, inTurn } = runtime;
   const opening = {}; // sessions by name, as promises,
-  const sessions = {}; // and those that are there
-  const runs = new Set(); // that have not ended yet
-  let created = Promise.resolve(); // the session before: one after the other
-  onEnd(async () => {
-    await Promise.allSettled(runs);
-    for (const session of Object.values(opening)) session.then((each) => each.release()).catch(() => {});
+  const sessions = {}; // and those that are open
+  onEnd(() => {
+    for (const session of Object.values(opening)) {
+      session.then((opened) => inTurn(() => opened.release())).catch(() => {}); // those that failed need no release
+    }
   });
   const bytes = async (name) => {
     if (isPublished) return siteBytes(model.get("graphs")[name], signal);
@@ -84,13 +91,12 @@ export async function graphRunner({ model, invoke, signal, onEnd, during }) {
     return new Uint8Array(buffer);
   };
   const create = async (name) => {
-    const [file] = await Promise.all([bytes(name), created]);
-    return ort.InferenceSession.create(file);
+    const file = await bytes(name);
+    return inTurn(() => ort.InferenceSession.create(file));
   };
   const load = async (name) => {
     try {
       opening[name] ??= create(name);
-      created = opening[name].catch(() => {});
       sessions[name] = await opening[name];
     } catch (error) {
       delete opening[name]; // the next attempt may succeed
@@ -104,13 +110,7 @@ export async function graphRunner({ model, invoke, signal, onEnd, during }) {
       key,
       new ort.Tensor("float32", data, dims),
     ]);
-    const running = sessions[name].run(Object.fromEntries(tensors));
-    runs.add(running);
-    try {
-      return await during(running);
-    } finally {
-      runs.delete(running);
-    }
+    return during(inTurn(() => signal.aborted || sessions[name].run(Object.fromEntries(tensors))));
   };
   return { backend: "browser", open, run };
 }

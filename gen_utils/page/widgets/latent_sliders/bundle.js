@@ -227,7 +227,14 @@ function loadRuntime(cdn) {
     const ort = await within(CDN_TIMEOUT_MS, import(`${source}ort.wasm.bundle.min.mjs`));
     ort.env.wasm.numThreads = 1;
     if (!isPublished) ort.env.wasm.wasmPaths = cdn;
-    return ort;
+    let last = Promise.resolve();
+    const inTurn = (call) => {
+      const result = last.then(call);
+      last = result.catch(() => {
+      });
+      return result;
+    };
+    return { ort, inTurn };
   })();
   return globalThis[shared];
 }
@@ -264,23 +271,23 @@ async function runInKernel(invoke, signal, graph, feeds) {
   return Object.fromEntries(outputs.map(({ name, dims }, i) => [name, { dims, data: new Float32Array(buffers[i]) }]));
 }
 async function graphRunner({ model, invoke, signal, onEnd, during }) {
-  let ort;
+  let runtime;
   try {
-    ort = await loadRuntime(model.get("cdn"));
+    runtime = await loadRuntime(model.get("cdn"));
   } catch (error) {
     if (isPublished) throw error;
     const run2 = (name, feeds) => during(runInKernel(invoke, signal, name, feeds));
     return { backend: "kernel", open: async () => {
     }, run: run2 };
   }
+  const { ort, inTurn } = runtime;
   const opening = {};
   const sessions = {};
-  const runs = /* @__PURE__ */ new Set();
-  let created = Promise.resolve();
-  onEnd(async () => {
-    await Promise.allSettled(runs);
-    for (const session of Object.values(opening)) session.then((each) => each.release()).catch(() => {
-    });
+  onEnd(() => {
+    for (const session of Object.values(opening)) {
+      session.then((opened) => inTurn(() => opened.release())).catch(() => {
+      });
+    }
   });
   const bytes = async (name) => {
     if (isPublished) return siteBytes(model.get("graphs")[name], signal);
@@ -288,14 +295,12 @@ async function graphRunner({ model, invoke, signal, onEnd, during }) {
     return new Uint8Array(buffer);
   };
   const create = async (name) => {
-    const [file] = await Promise.all([bytes(name), created]);
-    return ort.InferenceSession.create(file);
+    const file = await bytes(name);
+    return inTurn(() => ort.InferenceSession.create(file));
   };
   const load = async (name) => {
     try {
       opening[name] ??= create(name);
-      created = opening[name].catch(() => {
-      });
       sessions[name] = await opening[name];
     } catch (error) {
       delete opening[name];
@@ -309,13 +314,7 @@ async function graphRunner({ model, invoke, signal, onEnd, during }) {
       key,
       new ort.Tensor("float32", data, dims)
     ]);
-    const running = sessions[name].run(Object.fromEntries(tensors));
-    runs.add(running);
-    try {
-      return await during(running);
-    } finally {
-      runs.delete(running);
-    }
+    return during(inTurn(() => signal.aborted || sessions[name].run(Object.fromEntries(tensors))));
   };
   return { backend: "browser", open, run };
 }
