@@ -11,7 +11,19 @@ export function h(tag, properties = {}, ...children) {
   return node;
 }
 
-export const button = (label, onclick) => h("button", { type: "button", class: "gu-button", onclick }, label);
+// A button. It is as wide as the longest of its labels, if it has `others` from time to time.
+export function button(label, onclick, ...others) {
+  const labels = others.length > 0 && [label, ...others].join("\n");
+  return h("button", { type: "button", class: "gu-button", "data-labels": labels, onclick }, label);
+}
+
+// A box around text that changes, as high as the longest of `texts` needs: nothing below it moves.
+export function reserve(node, ...texts) {
+  const hidden = texts.map((text) => h("div", { "aria-hidden": "true", "data-text": text }));
+  const box = h("div", { class: `gu-reserve ${node.className}` }, node, ...hidden);
+  node.removeAttribute("class");
+  return box;
+}
 
 // A slider with its label, its value and, below, a note. `symbol` is HTML, such as z<sub>3</sub>. A slider with an `end`,
 // the symbol at its other end, is also moved by the page itself.

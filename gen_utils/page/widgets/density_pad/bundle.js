@@ -8,7 +8,16 @@ function h(tag, properties = {}, ...children) {
   node.append(...children);
   return node;
 }
-var button = (label, onclick) => h("button", { type: "button", class: "gu-button", onclick }, label);
+function button(label, onclick, ...others) {
+  const labels = others.length > 0 && [label, ...others].join("\n");
+  return h("button", { type: "button", class: "gu-button", "data-labels": labels, onclick }, label);
+}
+function reserve(node, ...texts) {
+  const hidden = texts.map((text) => h("div", { "aria-hidden": "true", "data-text": text }));
+  const box = h("div", { class: `gu-reserve ${node.className}` }, node, ...hidden);
+  node.removeAttribute("class");
+  return box;
+}
 function slider({
   label,
   symbol,
@@ -314,8 +323,7 @@ function buildDensityPad(view) {
   );
   const showHint = (what = "") => {
     const [n, m] = Object.keys(KINDS).map((k) => model.get(k).length);
-    const count = `${n} training ${n === 1 ? "point" : "points"}, ${m} held out. Click to add one, or on one to remove it.`;
-    hint.textContent = what || (n ? count : "Click on the line to put training points there.");
+    hint.textContent = what || (n ? countOf(n, m) : "Click on the line to put training points there.");
   };
   const draw = latest(async () => {
     const began = performance.now();
@@ -366,7 +374,7 @@ function buildDensityPad(view) {
   const element = h(
     "div",
     { class: "gu-columns", style: `--gu-accent: ${model.get("colours").model}` },
-    h("div", { class: "gu-wide" }, chart.element, hint),
+    h("div", { class: "gu-wide" }, chart.element, reserve(hint, countOf(88, 88))),
     h(
       "div",
       { class: "gu-pad gu-fine" },
@@ -383,6 +391,7 @@ function buildDensityPad(view) {
   );
   return { element, first: draw };
 }
+var countOf = (n, m) => `${n} training ${n === 1 ? "point" : "points"}, ${m} held out. Click to add one, or on one to remove it.`;
 function handleInput(chart, model, { kindOf, showHint, set, at }) {
   const [most, limit] = ["most", "limit"].map((name) => model.get(name));
   const add = (x) => {

@@ -2,7 +2,7 @@
 
 import "./style.css";
 import { drawnCanvas } from "../../lib/canvas.js";
-import { button, h, setter, slider } from "../../lib/elements.js";
+import { button, h, reserve, setter, slider } from "../../lib/elements.js";
 import { scalar } from "../../lib/graphs.js";
 import { latest } from "../../lib/lifetime.js";
 import { widget } from "../../lib/widget.js";
@@ -46,8 +46,7 @@ function buildDensityPad(view) {
 
   const showHint = (what = "") => {
     const [n, m] = Object.keys(KINDS).map((k) => model.get(k).length);
-    const count = `${n} training ${n === 1 ? "point" : "points"}, ${m} held out. Click to add one, or on one to remove it.`;
-    hint.textContent = what || (n ? count : "Click on the line to put training points there.");
+    hint.textContent = what || (n ? countOf(n, m) : "Click on the line to put training points there.");
   };
   const draw = latest(async () => {
     const began = performance.now();
@@ -103,7 +102,7 @@ function buildDensityPad(view) {
   const element = h(
     "div",
     { class: "gu-columns", style: `--gu-accent: ${model.get("colours").model}` },
-    h("div", { class: "gu-wide" }, chart.element, hint),
+    h("div", { class: "gu-wide" }, chart.element, reserve(hint, countOf(88, 88))),
     h(
       "div",
       { class: "gu-pad gu-fine" },
@@ -120,6 +119,9 @@ function buildDensityPad(view) {
   );
   return { element, first: draw };
 }
+
+const countOf = (n, m) =>
+  `${n} training ${n === 1 ? "point" : "points"}, ${m} held out. Click to add one, or on one to remove it.`;
 
 // A click or a tap adds a point of the chosen kind, or removes the one that it is on; so does a key, at its cursor.
 function handleInput(chart, model, { kindOf, showHint, set, at }) {

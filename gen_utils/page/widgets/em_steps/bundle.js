@@ -8,7 +8,16 @@ function h(tag, properties = {}, ...children) {
   node.append(...children);
   return node;
 }
-var button = (label, onclick) => h("button", { type: "button", class: "gu-button", onclick }, label);
+function button(label, onclick, ...others) {
+  const labels = others.length > 0 && [label, ...others].join("\n");
+  return h("button", { type: "button", class: "gu-button", "data-labels": labels, onclick }, label);
+}
+function reserve(node, ...texts) {
+  const hidden = texts.map((text) => h("div", { "aria-hidden": "true", "data-text": text }));
+  const box = h("div", { class: `gu-reserve ${node.className}` }, node, ...hidden);
+  node.removeAttribute("class");
+  return box;
+}
 function slider({
   label,
   symbol,
@@ -414,7 +423,7 @@ function buildEMSteps(view) {
   const show = () => {
     const [step2, value] = [em.history.length - 1, em.history.at(-1)];
     reading.textContent = em.history.length ? `Step ${step2}: mean log p(x) = ${value.toFixed(3).replace("-", "−")} nats. ${ended}` : "";
-    message.textContent = em.trouble || `Click to add a point, click a point to remove it: ${points().length} of at most ${room}.`;
+    message.textContent = em.trouble || invitation(points().length, room);
     message.classList.toggle("gu-alert", Boolean(em.trouble));
     run.textContent = running ? "Stop" : "Run";
     count.set(choices.indexOf(components()));
@@ -470,7 +479,7 @@ function buildEMSteps(view) {
     value: choices.indexOf(components()),
     oninput: (i) => set({ components: choices[i] })
   });
-  const run = button("Run", toggle);
+  const run = button("Run", toggle, "Stop");
   const reset = () => {
     set(initial);
     restart();
@@ -478,7 +487,12 @@ function buildEMSteps(view) {
   const element = h(
     "div",
     { class: "gu-columns" },
-    h("div", { class: "gu-pad" }, pad.element, message),
+    h(
+      "div",
+      { class: "gu-pad" },
+      pad.element,
+      reserve(message, invitation(888, room), collapsed(choices.at(-1), "one point"))
+    ),
     h(
       "div",
       { class: "gu-plot" },
@@ -490,7 +504,7 @@ function buildEMSteps(view) {
         button("Step", step),
         run
       ),
-      reading,
+      reserve(reading, "Step 888: mean log p(x) = −88.888 nats. EM has settled."),
       curve.element,
       h(
         "div",
@@ -553,6 +567,8 @@ function emState(graphs, { limit, room }) {
   };
   return em;
 }
+var invitation = (n, room) => `Click to add a point, click a point to remove it: ${n} of at most ${room}.`;
+var collapsed = (k, place) => `Component ${k} has collapsed on ${place}: its likelihood grows without limit. Press New start.`;
 function collapse({ pi, covariance }, outline, N, tiny) {
   const K = pi.data.length;
   const half = outline.length / K / 4;
@@ -564,7 +580,7 @@ function collapse({ pi, covariance }, outline, N, tiny) {
     );
     if (Math.min(...across) > tiny) continue;
     const isPoint = N * pi.data[k] < 1.5 || Math.max(covariance.data[4 * k], covariance.data[4 * k + 3]) < tiny ** 2;
-    return `Component ${k + 1} has collapsed on ${isPoint ? "one point" : "a line"}: its likelihood grows without limit. Press New start.`;
+    return collapsed(k + 1, isPoint ? "one point" : "a line");
   }
   return "";
 }

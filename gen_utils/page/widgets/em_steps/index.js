@@ -3,7 +3,7 @@
 import "./style.css";
 import { arrowMoves, drawnCanvas, placeOnPlane, planeCanvas } from "../../lib/canvas.js";
 import { paintChart, roundTicks } from "../../lib/chart.js";
-import { button, h, setter, slider } from "../../lib/elements.js";
+import { button, h, reserve, setter, slider } from "../../lib/elements.js";
 import { rgb } from "../../lib/images.js";
 import { Noise } from "../../lib/noise.js";
 import { widget } from "../../lib/widget.js";
@@ -47,8 +47,7 @@ function buildEMSteps(view) {
     reading.textContent = em.history.length
       ? `Step ${step}: mean log p(x) = ${value.toFixed(3).replace("-", "−")} nats. ${ended}`
       : "";
-    message.textContent =
-      em.trouble || `Click to add a point, click a point to remove it: ${points().length} of at most ${room}.`;
+    message.textContent = em.trouble || invitation(points().length, room);
     message.classList.toggle("gu-alert", Boolean(em.trouble));
     run.textContent = running ? "Stop" : "Run";
     count.set(choices.indexOf(components()));
@@ -109,7 +108,7 @@ function buildEMSteps(view) {
     value: choices.indexOf(components()),
     oninput: (i) => set({ components: choices[i] }),
   });
-  const run = button("Run", toggle);
+  const run = button("Run", toggle, "Stop");
   const reset = () => {
     set(initial);
     restart(); // what stayed the same may have been fitted
@@ -117,7 +116,12 @@ function buildEMSteps(view) {
   const element = h(
     "div",
     { class: "gu-columns" },
-    h("div", { class: "gu-pad" }, pad.element, message),
+    h(
+      "div",
+      { class: "gu-pad" },
+      pad.element,
+      reserve(message, invitation(888, room), collapsed(choices.at(-1), "one point")),
+    ),
     h(
       "div",
       { class: "gu-plot" },
@@ -129,7 +133,7 @@ function buildEMSteps(view) {
         button("Step", step),
         run,
       ),
-      reading,
+      reserve(reading, "Step 888: mean log p(x) = −88.888 nats. EM has settled."),
       curve.element,
       h(
         "div",
@@ -200,6 +204,10 @@ function emState(graphs, { limit, room }) {
   return em;
 }
 
+const invitation = (n, room) => `Click to add a point, click a point to remove it: ${n} of at most ${room}.`;
+const collapsed = (k, place) =>
+  `Component ${k} has collapsed on ${place}: its likelihood grows without limit. Press New start.`;
+
 // Say which component has no width left, if one has: its outline is thinner than `tiny`, or no longer finite.
 function collapse({ pi, covariance }, outline, N, tiny) {
   const K = pi.data.length;
@@ -211,7 +219,7 @@ function collapse({ pi, covariance }, outline, N, tiny) {
     );
     if (Math.min(...across) > tiny) continue;
     const isPoint = N * pi.data[k] < 1.5 || Math.max(covariance.data[4 * k], covariance.data[4 * k + 3]) < tiny ** 2;
-    return `Component ${k + 1} has collapsed on ${isPoint ? "one point" : "a line"}: its likelihood grows without limit. Press New start.`;
+    return collapsed(k + 1, isPoint ? "one point" : "a line");
   }
   return "";
 }

@@ -8,7 +8,10 @@ function h(tag, properties = {}, ...children) {
   node.append(...children);
   return node;
 }
-var button = (label, onclick) => h("button", { type: "button", class: "gu-button", onclick }, label);
+function button(label, onclick, ...others) {
+  const labels = others.length > 0 && [label, ...others].join("\n");
+  return h("button", { type: "button", class: "gu-button", "data-labels": labels, onclick }, label);
+}
 function slider({
   label,
   symbol,
@@ -441,12 +444,16 @@ function buildFlowLayers(view) {
     set({ layer: model.get("layer") + 1 });
     playing = setTimeout(next, GLIDE_MS + REST_MS);
   };
-  const play = button("Play", () => {
-    if (playing !== null) return stop();
-    play.textContent = "Stop";
-    if (model.get("layer") === layers - 1) set({ layer: 0 });
-    playing = setTimeout(next, REST_MS);
-  });
+  const play = button(
+    "Play",
+    () => {
+      if (playing !== null) return stop();
+      play.textContent = "Stop";
+      if (model.get("layer") === layers - 1) set({ layer: 0 });
+      playing = setTimeout(next, REST_MS);
+    },
+    "Stop"
+  );
   const layer = slider({
     label: "Layer",
     symbol: "layer",

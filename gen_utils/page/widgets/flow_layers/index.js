@@ -89,12 +89,16 @@ function buildFlowLayers(view) {
     set({ layer: model.get("layer") + 1 });
     playing = setTimeout(next, GLIDE_MS + REST_MS);
   };
-  const play = button("Play", () => {
-    if (playing !== null) return stop();
-    play.textContent = "Stop";
-    if (model.get("layer") === layers - 1) set({ layer: 0 });
-    playing = setTimeout(next, REST_MS);
-  });
+  const play = button(
+    "Play",
+    () => {
+      if (playing !== null) return stop();
+      play.textContent = "Stop";
+      if (model.get("layer") === layers - 1) set({ layer: 0 });
+      playing = setTimeout(next, REST_MS);
+    },
+    "Stop",
+  );
   const layer = slider({
     label: "Layer",
     symbol: "layer",

@@ -8,7 +8,16 @@ function h(tag, properties = {}, ...children) {
   node.append(...children);
   return node;
 }
-var button = (label, onclick) => h("button", { type: "button", class: "gu-button", onclick }, label);
+function button(label, onclick, ...others) {
+  const labels = others.length > 0 && [label, ...others].join("\n");
+  return h("button", { type: "button", class: "gu-button", "data-labels": labels, onclick }, label);
+}
+function reserve(node, ...texts) {
+  const hidden = texts.map((text) => h("div", { "aria-hidden": "true", "data-text": text }));
+  const box = h("div", { class: `gu-reserve ${node.className}` }, node, ...hidden);
+  node.removeAttribute("class");
+  return box;
+}
 function slider({
   label,
   symbol,
@@ -378,6 +387,7 @@ var PAINT_MS = 60;
 var SLOW_PAINT_MS = 1e3;
 var DENSITIES = { ring: "Ring", grid: "Grid", moons: "Moons" };
 var LOSSES = { minimax: "Minimax", non_saturating: "Non-saturating", wgan_gp: "WGAN-GP", r1: "R1" };
+var FIELDS = ["D(x), from 0 to 1", "critic's score, low to high"];
 var READY = "Press Start: discriminator and generator take turns. The generator draws with the mean of its latest weights.";
 function buildGANTraining(view) {
   const { model, graphs } = view;
@@ -420,7 +430,7 @@ function buildGANTraining(view) {
       message = `All ${found} modes found by step ${grouped(gan.step)}.`;
     }
     tally.set([grouped(gan.step), pace.text(), `${found} of ${shares.length}`, `${(100 * quality).toFixed(0)} %`]);
-    ground.textContent = gan.isCritic ? "critic's score, low to high" : "D(x), from 0 to 1";
+    ground.textContent = FIELDS[Number(gan.isCritic)];
     status.textContent = gan.trouble || message;
     status.classList.toggle("gu-alert", Boolean(gan.trouble));
     plane.repaint();
@@ -541,7 +551,7 @@ function buildGANTraining(view) {
     format: String,
     oninput: (n) => set({ d_steps: n })
   });
-  const start2 = button("Start", () => running ? pause() : train());
+  const start2 = button("Start", () => running ? pause() : train(), "Pause");
   const reset = () => {
     halt("");
     return restart("The same start again.");
@@ -563,7 +573,7 @@ function buildGANTraining(view) {
         { class: "gu-keys gu-caption" },
         key(colours.data, "real"),
         key(colours.model, "generated"),
-        h("span", {}, h("span", { class: "gu-shade" }), ground)
+        h("span", {}, h("span", { class: "gu-shade" }), reserve(ground, ...FIELDS))
       ),
       tally.element,
       h(
@@ -575,7 +585,7 @@ function buildGANTraining(view) {
         button("New start", () => set({ seed: model.get("seed") + 1 })),
         button("Defaults", toDefaults)
       ),
-      status
+      reserve(status, READY, divergence(888888, notFinite("discriminator", -888e36)))
     ),
     h(
       "div",
@@ -630,8 +640,7 @@ function ganState(graphs, { weights, latent, batch, samples, real, enough }, upd
     const loss = found.loss.data[0];
     if (!Number.isFinite(loss)) throw new Diverged(`the ${player}'s loss became ${loss}`);
     const state = Object.fromEntries(Object.keys(net.state).map((name) => [name, found[`new_${name}`]]));
-    if (!allFinite(state[own].data))
-      throw new Diverged(`the ${player}'s loss was ${loss.toPrecision(3)}, but not all its new weights finite`);
+    if (!allFinite(state[own].data)) throw new Diverged(notFinite(player, loss));
     return { state, updates: net.updates + 1, loss };
   };
   gan.update = async (lr, dSteps) => {
@@ -656,7 +665,7 @@ function ganState(graphs, { weights, latent, batch, samples, real, enough }, upd
       phi = discriminator;
     } catch (error) {
       if (!(error instanceof Diverged)) throw error;
-      gan.trouble = `Training diverged at step ${grouped(gan.step + 1)}: ${error.message}. These are the weights of step ${grouped(gan.step)}. Lower the learning rate and press Start, or press New start.`;
+      gan.trouble = divergence(gan.step, error.message);
       return;
     }
     gan.step += 1;
@@ -703,6 +712,8 @@ function ganState(graphs, { weights, latent, batch, samples, real, enough }, upd
 }
 var Diverged = class extends Error {
 };
+var notFinite = (player, loss) => `the ${player}'s loss was ${loss.toPrecision(3)}, but not all its new weights are finite`;
+var divergence = (step, reason) => `Training diverged at step ${grouped(step + 1)}: ${reason}. These are the weights of step ${grouped(step)}. Lower the learning rate and press Start, or press New start.`;
 function allFinite(values) {
   for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false;
   return true;

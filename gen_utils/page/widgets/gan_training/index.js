@@ -4,7 +4,7 @@
 import "./style.css";
 import { drawnCanvas } from "../../lib/canvas.js";
 import { paintChart, roundTicks } from "../../lib/chart.js";
-import { button, grouped, h, key, setter, slider, tallies } from "../../lib/elements.js";
+import { button, grouped, h, key, reserve, setter, slider, tallies } from "../../lib/elements.js";
 import { scalar } from "../../lib/graphs.js";
 import { rgb } from "../../lib/images.js";
 import { Noise } from "../../lib/noise.js";
@@ -16,6 +16,7 @@ const SLOW_PAINT_MS = 1000; // the same for readers who asked for less motion
 
 const DENSITIES = { ring: "Ring", grid: "Grid", moons: "Moons" };
 const LOSSES = { minimax: "Minimax", non_saturating: "Non-saturating", wgan_gp: "WGAN-GP", r1: "R1" };
+const FIELDS = ["D(x), from 0 to 1", "critic's score, low to high"];
 const READY =
   "Press Start: discriminator and generator take turns. The generator draws with the mean of its latest weights.";
 
@@ -60,7 +61,7 @@ function buildGANTraining(view) {
       message = `All ${found} modes found by step ${grouped(gan.step)}.`;
     }
     tally.set([grouped(gan.step), pace.text(), `${found} of ${shares.length}`, `${(100 * quality).toFixed(0)} %`]);
-    ground.textContent = gan.isCritic ? "critic's score, low to high" : "D(x), from 0 to 1";
+    ground.textContent = FIELDS[Number(gan.isCritic)];
     status.textContent = gan.trouble || message;
     status.classList.toggle("gu-alert", Boolean(gan.trouble));
     plane.repaint();
@@ -188,7 +189,7 @@ function buildGANTraining(view) {
     format: String,
     oninput: (n) => set({ d_steps: n }),
   });
-  const start = button("Start", () => (running ? pause() : train()));
+  const start = button("Start", () => (running ? pause() : train()), "Pause");
   const reset = () => {
     halt("");
     return restart("The same start again.");
@@ -210,7 +211,7 @@ function buildGANTraining(view) {
         { class: "gu-keys gu-caption" },
         key(colours.data, "real"),
         key(colours.model, "generated"),
-        h("span", {}, h("span", { class: "gu-shade" }), ground),
+        h("span", {}, h("span", { class: "gu-shade" }), reserve(ground, ...FIELDS)),
       ),
       tally.element,
       h(
@@ -222,7 +223,7 @@ function buildGANTraining(view) {
         button("New start", () => set({ seed: model.get("seed") + 1 })),
         button("Defaults", toDefaults),
       ),
-      status,
+      reserve(status, READY, divergence(888888, notFinite("discriminator", -8.88e38))),
     ),
     h(
       "div",
@@ -286,8 +287,7 @@ function ganState(graphs, { weights, latent, batch, samples, real, enough }, upd
     const loss = found.loss.data[0];
     if (!Number.isFinite(loss)) throw new Diverged(`the ${player}'s loss became ${loss}`);
     const state = Object.fromEntries(Object.keys(net.state).map((name) => [name, found[`new_${name}`]]));
-    if (!allFinite(state[own].data))
-      throw new Diverged(`the ${player}'s loss was ${loss.toPrecision(3)}, but not all its new weights finite`);
+    if (!allFinite(state[own].data)) throw new Diverged(notFinite(player, loss));
     return { state, updates: net.updates + 1, loss };
   };
 
@@ -315,9 +315,7 @@ function ganState(graphs, { weights, latent, batch, samples, real, enough }, upd
       phi = discriminator;
     } catch (error) {
       if (!(error instanceof Diverged)) throw error;
-      gan.trouble =
-        `Training diverged at step ${grouped(gan.step + 1)}: ${error.message}. These are the weights of step ${grouped(gan.step)}. ` +
-        "Lower the learning rate and press Start, or press New start.";
+      gan.trouble = divergence(gan.step, error.message);
       return;
     }
     gan.step += 1;
@@ -365,6 +363,12 @@ function ganState(graphs, { weights, latent, batch, samples, real, enough }, upd
 }
 
 class Diverged extends Error {}
+
+const notFinite = (player, loss) =>
+  `the ${player}'s loss was ${loss.toPrecision(3)}, but not all its new weights are finite`;
+const divergence = (step, reason) =>
+  `Training diverged at step ${grouped(step + 1)}: ${reason}. These are the weights of step ${grouped(step)}. ` +
+  "Lower the learning rate and press Start, or press New start.";
 
 function allFinite(values) {
   for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false;

@@ -8,7 +8,10 @@ function h(tag, properties = {}, ...children) {
   node.append(...children);
   return node;
 }
-var button = (label, onclick) => h("button", { type: "button", class: "gu-button", onclick }, label);
+function button(label, onclick, ...others) {
+  const labels = others.length > 0 && [label, ...others].join("\n");
+  return h("button", { type: "button", class: "gu-button", "data-labels": labels, onclick }, label);
+}
 function slider({
   label,
   symbol,
@@ -419,12 +422,16 @@ function buildLatentWalk(view) {
     if (step === 1) heading = -1;
     walking = setTimeout(next, wait);
   };
-  const walk = button("Walk", () => {
-    if (walking !== null) return halt();
-    heading = model.get("step") < 1 ? 1 : -1;
-    walking = setTimeout(next);
-    showHint();
-  });
+  const walk = button(
+    "Walk",
+    () => {
+      if (walking !== null) return halt();
+      heading = model.get("step") < 1 ? 1 : -1;
+      walking = setTimeout(next);
+      showHint();
+    },
+    "Stop"
+  );
   const halted = (values) => {
     halt();
     set(values);

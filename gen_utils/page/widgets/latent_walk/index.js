@@ -80,12 +80,16 @@ function buildLatentWalk(view) {
     if (step === 1) heading = -1;
     walking = setTimeout(next, wait);
   };
-  const walk = button("Walk", () => {
-    if (walking !== null) return halt();
-    heading = model.get("step") < 1 ? 1 : -1;
-    walking = setTimeout(next);
-    showHint();
-  });
+  const walk = button(
+    "Walk",
+    () => {
+      if (walking !== null) return halt();
+      heading = model.get("step") < 1 ? 1 : -1;
+      walking = setTimeout(next);
+      showHint();
+    },
+    "Stop",
+  );
   const halted = (values) => {
     halt();
     set(values);

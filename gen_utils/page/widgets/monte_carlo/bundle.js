@@ -8,7 +8,16 @@ function h(tag, properties = {}, ...children) {
   node.append(...children);
   return node;
 }
-var button = (label, onclick) => h("button", { type: "button", class: "gu-button", onclick }, label);
+function button(label, onclick, ...others) {
+  const labels = others.length > 0 && [label, ...others].join("\n");
+  return h("button", { type: "button", class: "gu-button", "data-labels": labels, onclick }, label);
+}
+function reserve(node, ...texts) {
+  const hidden = texts.map((text) => h("div", { "aria-hidden": "true", "data-text": text }));
+  const box = h("div", { class: `gu-reserve ${node.className}` }, node, ...hidden);
+  node.removeAttribute("class");
+  return box;
+}
 function slider({
   label,
   symbol,
@@ -375,6 +384,7 @@ function buildMonteCarlo(view) {
   const scale = { linear: model.get("linear"), worst: model.get("worst") };
   const initial = Object.fromEntries(["dim", "draws", "seed"].map((name) => [name, model.get(name)]));
   const value = (v) => v.toFixed(2).replace("-", "−");
+  const exactly = (K, v) => `Exact (dashed), K = ${K}: log p(x) = ${value(v)} nats.`;
   let streams = {};
   const stream = () => streams[model.get("dim")] ??= estimateStream(model, graphs, model.get("dim"));
   const truth = () => exact[dims.indexOf(model.get("dim"))];
@@ -392,7 +402,7 @@ function buildMonteCarlo(view) {
   const show = () => {
     const n = model.get("draws");
     const estimates = stream().found[n];
-    reading.textContent = `Exact (dashed), K = ${model.get("dim")}: log p(x) = ${value(truth())} nats.`;
+    reading.textContent = exactly(model.get("dim"), truth());
     chart.repaint();
     if (!estimates) return;
     rows.forEach((cells, column) => {
@@ -471,7 +481,7 @@ function buildMonteCarlo(view) {
     h(
       "div",
       { class: "gu-plot" },
-      reading,
+      reserve(reading, exactly(8, -88.88)),
       table,
       h(
         "div",

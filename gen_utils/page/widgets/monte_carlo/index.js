@@ -4,7 +4,7 @@
 import "./style.css";
 import { drawnCanvas } from "../../lib/canvas.js";
 import { paintChart } from "../../lib/chart.js";
-import { button, grouped, h, setter, slider } from "../../lib/elements.js";
+import { button, grouped, h, reserve, setter, slider } from "../../lib/elements.js";
 import { scalar } from "../../lib/graphs.js";
 import { latest } from "../../lib/lifetime.js";
 import { Noise } from "../../lib/noise.js";
@@ -18,6 +18,7 @@ function buildMonteCarlo(view) {
   const scale = { linear: model.get("linear"), worst: model.get("worst") };
   const initial = Object.fromEntries(["dim", "draws", "seed"].map((name) => [name, model.get(name)]));
   const value = (v) => v.toFixed(2).replace("-", "−");
+  const exactly = (K, v) => `Exact (dashed), K = ${K}: log p(x) = ${value(v)} nats.`;
   let streams = {}; // by K: the estimates of the current seed
   const stream = () => (streams[model.get("dim")] ??= estimateStream(model, graphs, model.get("dim")));
   const truth = () => exact[dims.indexOf(model.get("dim"))];
@@ -39,7 +40,7 @@ function buildMonteCarlo(view) {
   const show = () => {
     const n = model.get("draws");
     const estimates = stream().found[n];
-    reading.textContent = `Exact (dashed), K = ${model.get("dim")}: log p(x) = ${value(truth())} nats.`;
+    reading.textContent = exactly(model.get("dim"), truth());
     chart.repaint();
     if (!estimates) return;
     rows.forEach((cells, column) => {
@@ -123,7 +124,7 @@ function buildMonteCarlo(view) {
     h(
       "div",
       { class: "gu-plot" },
-      reading,
+      reserve(reading, exactly(8, -88.88)),
       table,
       h(
         "div",

@@ -8,7 +8,16 @@ function h(tag, properties = {}, ...children) {
   node.append(...children);
   return node;
 }
-var button = (label, onclick) => h("button", { type: "button", class: "gu-button", onclick }, label);
+function button(label, onclick, ...others) {
+  const labels = others.length > 0 && [label, ...others].join("\n");
+  return h("button", { type: "button", class: "gu-button", "data-labels": labels, onclick }, label);
+}
+function reserve(node, ...texts) {
+  const hidden = texts.map((text) => h("div", { "aria-hidden": "true", "data-text": text }));
+  const box = h("div", { class: `gu-reserve ${node.className}` }, node, ...hidden);
+  node.removeAttribute("class");
+  return box;
+}
 
 // gen_utils/page/lib/images.js
 function inkImage(values, width, height) {
@@ -420,8 +429,7 @@ function buildOpinion(view) {
       ([other, { element: element2 }]) => element2.classList.toggle("gu-current", other === kind)
     );
     bars.set(p);
-    const subject = kind === DRAWING ? "Your drawing" : `The ${kind} one`;
-    text.textContent = blank ? "Nothing is drawn." : `${subject} is most real as ${best}: ${value}.`;
+    text.textContent = blank ? "Nothing is drawn." : opinionOf(kind, best, value);
     bars.element.dataset.shown = JSON.stringify({ kind, p: Array.from(p) });
     bars.element.dataset.ms = performance.now() - began;
   });
@@ -451,7 +459,7 @@ function buildOpinion(view) {
         { class: "gu-compared", role: "group", "aria-label": "Most real as" },
         ...Object.values(compared).map((each) => each.element)
       ),
-      text,
+      reserve(text, ...Object.keys(compared).flatMap((kind) => classes.map((name) => opinionOf(kind, name, "0.88")))),
       bars.element,
       h(
         "div",
@@ -466,6 +474,7 @@ function buildOpinion(view) {
   };
   return { element, first };
 }
+var opinionOf = (kind, label, p) => `${kind === DRAWING ? "Your drawing" : `The ${kind} one`} is most real as ${label}: ${p}.`;
 function comparedImage(kind) {
   const image = imageCanvas(`The discriminator sees: ${kind}`, 28, 28);
   const opinion = h("b");

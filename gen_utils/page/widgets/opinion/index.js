@@ -2,7 +2,7 @@
 
 import "./style.css";
 import { drawingPad } from "../../lib/drawing_pad.js";
-import { button, h } from "../../lib/elements.js";
+import { button, h, reserve } from "../../lib/elements.js";
 import { imageBytes, imageCanvas, isBlank } from "../../lib/images.js";
 import { latest } from "../../lib/lifetime.js";
 import { widget } from "../../lib/widget.js";
@@ -34,8 +34,7 @@ function buildOpinion(view) {
       element.classList.toggle("gu-current", other === kind),
     );
     bars.set(p);
-    const subject = kind === DRAWING ? "Your drawing" : `The ${kind} one`;
-    text.textContent = blank ? "Nothing is drawn." : `${subject} is most real as ${best}: ${value}.`;
+    text.textContent = blank ? "Nothing is drawn." : opinionOf(kind, best, value);
     bars.element.dataset.shown = JSON.stringify({ kind, p: Array.from(p) });
     bars.element.dataset.ms = performance.now() - began;
   });
@@ -67,7 +66,7 @@ function buildOpinion(view) {
         { class: "gu-compared", role: "group", "aria-label": "Most real as" },
         ...Object.values(compared).map((each) => each.element),
       ),
-      text,
+      reserve(text, ...Object.keys(compared).flatMap((kind) => classes.map((name) => opinionOf(kind, name, "0.88")))),
       bars.element,
       h(
         "div",
@@ -82,6 +81,9 @@ function buildOpinion(view) {
   };
   return { element, first };
 }
+
+const opinionOf = (kind, label, p) =>
+  `${kind === DRAWING ? "Your drawing" : `The ${kind} one`} is most real as ${label}: ${p}.`;
 
 // A picture with its kind above and the discriminator's opinion below.
 function comparedImage(kind) {

@@ -8,7 +8,16 @@ function h(tag, properties = {}, ...children) {
   node.append(...children);
   return node;
 }
-var button = (label, onclick) => h("button", { type: "button", class: "gu-button", onclick }, label);
+function button(label, onclick, ...others) {
+  const labels = others.length > 0 && [label, ...others].join("\n");
+  return h("button", { type: "button", class: "gu-button", "data-labels": labels, onclick }, label);
+}
+function reserve(node, ...texts) {
+  const hidden = texts.map((text) => h("div", { "aria-hidden": "true", "data-text": text }));
+  const box = h("div", { class: `gu-reserve ${node.className}` }, node, ...hidden);
+  node.removeAttribute("class");
+  return box;
+}
 function slider({
   label,
   symbol,
@@ -473,11 +482,15 @@ function buildParticles(view) {
     show();
   };
   const time = positionSlider(goTo);
-  const play = button("Play", () => {
-    if (goal === steps) return playTo(Math.ceil(position));
-    if (position === steps) position = 0;
-    return playTo(steps);
-  });
+  const play = button(
+    "Play",
+    () => {
+      if (goal === steps) return playTo(Math.ceil(position));
+      if (position === steps) position = 0;
+      return playTo(steps);
+    },
+    "Pause"
+  );
   const once = button("One step", () => playTo(Math.min(Math.floor(position) + 1, steps)));
   const back = button("Back to the start", () => goTo(0));
   const counts = choices.map((choice) => button(String(choice), () => set({ steps: choice })));
@@ -504,7 +517,7 @@ function buildParticles(view) {
       h("div", { class: "gu-buttons", role: "group", "aria-label": "Number of steps" }, ...counts)
     ),
     eta.element,
-    status
+    reserve(status, ...Object.values(HINTS))
   );
   const observer = new IntersectionObserver((entries) => {
     inView = entries.at(-1).isIntersecting;

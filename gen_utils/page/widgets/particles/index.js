@@ -3,7 +3,7 @@
 
 import "./style.css";
 import { byDirection, drawnCanvas } from "../../lib/canvas.js";
-import { button, h, setter, slider, tallies } from "../../lib/elements.js";
+import { button, h, reserve, setter, slider, tallies } from "../../lib/elements.js";
 import { scalar } from "../../lib/graphs.js";
 import { latest } from "../../lib/lifetime.js";
 import { Noise } from "../../lib/noise.js";
@@ -143,11 +143,15 @@ function buildParticles(view) {
     show();
   };
   const time = positionSlider(goTo);
-  const play = button("Play", () => {
-    if (goal === steps) return playTo(Math.ceil(position)); // a pause comes when the particles are where a step ends
-    if (position === steps) position = 0;
-    return playTo(steps);
-  });
+  const play = button(
+    "Play",
+    () => {
+      if (goal === steps) return playTo(Math.ceil(position)); // a pause comes when the particles are where a step ends
+      if (position === steps) position = 0;
+      return playTo(steps);
+    },
+    "Pause",
+  );
   const once = button("One step", () => playTo(Math.min(Math.floor(position) + 1, steps)));
   const back = button("Back to the start", () => goTo(0));
   const counts = choices.map((choice) => button(String(choice), () => set({ steps: choice })));
@@ -174,7 +178,7 @@ function buildParticles(view) {
       h("div", { class: "gu-buttons", role: "group", "aria-label": "Number of steps" }, ...counts),
     ),
     eta.element,
-    status,
+    reserve(status, ...Object.values(HINTS)),
   );
   const observer = new IntersectionObserver((entries) => {
     inView = entries.at(-1).isIntersecting;

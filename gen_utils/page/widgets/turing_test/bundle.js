@@ -8,7 +8,16 @@ function h(tag, properties = {}, ...children) {
   node.append(...children);
   return node;
 }
-var button = (label, onclick) => h("button", { type: "button", class: "gu-button", onclick }, label);
+function button(label, onclick, ...others) {
+  const labels = others.length > 0 && [label, ...others].join("\n");
+  return h("button", { type: "button", class: "gu-button", "data-labels": labels, onclick }, label);
+}
+function reserve(node, ...texts) {
+  const hidden = texts.map((text) => h("div", { "aria-hidden": "true", "data-text": text }));
+  const box = h("div", { class: `gu-reserve ${node.className}` }, node, ...hidden);
+  node.removeAttribute("class");
+  return box;
+}
 function setter(model) {
   return (values) => {
     for (const [name, value] of Object.entries(values)) model.set(name, value);
@@ -363,7 +372,7 @@ function buildTuringTest(view) {
       const [right2, asked] = model.get("scores")[name] ?? [0, 0];
       const score = [right2 + (guessed === truth), asked + 1];
       set({ scores: { ...model.get("scores"), [name]: score } });
-      answerText += ` Right so far: ${score[0]} of ${score[1]}. Tossing coins does as well or better with probability ${chance(...score)}.`;
+      answerText = withScore(answerText, score, chance(...score));
     }
     show();
     text.textContent = answerText;
@@ -449,6 +458,8 @@ function buildTuringTest(view) {
     showSettings();
     draw();
   });
+  const longest = `${[...names].sort((a, b) => b.length - a.length)[0]} (means)`;
+  const longestAnswer = `Wrong. Left is ${longest}, right is ${longest}.`;
   const half = ({ canvas, caption, guess }) => h("div", {}, canvas, caption, guess);
   const element = h(
     "div",
@@ -461,7 +472,11 @@ function buildTuringTest(view) {
       h("div", { class: "gu-buttons", role: "group", "aria-label": "Pixels" }, ...kinds)
     ),
     h("div", { class: "gu-pair" }, half(left), half(right)),
-    text,
+    reserve(
+      text,
+      ...Object.values(KINDS).map(({ hint }) => hint),
+      withScore(longestAnswer, [888, 888], "below 0.001")
+    ),
     h("div", { class: "gu-buttons" }, reveal, again, forget),
     table
   );
@@ -469,6 +484,7 @@ function buildTuringTest(view) {
   showScores();
   return { element, first: play };
 }
+var withScore = (answer, [right, asked], chance) => `${answer} Right so far: ${right} of ${asked}. Tossing coins does as well or better with probability ${chance}.`;
 var KINDS = {
   grey: { name: "grey", hint: "Both sides in grey." },
   binary: {

@@ -1,7 +1,7 @@
 // Two grids of images from two sources, side by side and unnamed: the reader says which is which, and scores.
 
 import "./style.css";
-import { button, h, setter } from "../../lib/elements.js";
+import { button, h, reserve, setter } from "../../lib/elements.js";
 import { inkImage } from "../../lib/images.js";
 import { latest } from "../../lib/lifetime.js";
 import { Noise } from "../../lib/noise.js";
@@ -94,7 +94,7 @@ function buildTuringTest(view) {
       const [right, asked] = model.get("scores")[name] ?? [0, 0];
       const score = [right + (guessed === truth), asked + 1];
       set({ scores: { ...model.get("scores"), [name]: score } });
-      answerText += ` Right so far: ${score[0]} of ${score[1]}. Tossing coins does as well or better with probability ${chance(...score)}.`;
+      answerText = withScore(answerText, score, chance(...score));
     }
     show();
     text.textContent = answerText;
@@ -188,6 +188,8 @@ function buildTuringTest(view) {
     draw();
   });
 
+  const longest = `${[...names].sort((a, b) => b.length - a.length)[0]} (means)`;
+  const longestAnswer = `Wrong. Left is ${longest}, right is ${longest}.`;
   const half = ({ canvas, caption, guess }) => h("div", {}, canvas, caption, guess);
   const element = h(
     "div",
@@ -200,7 +202,11 @@ function buildTuringTest(view) {
       h("div", { class: "gu-buttons", role: "group", "aria-label": "Pixels" }, ...kinds),
     ),
     h("div", { class: "gu-pair" }, half(left), half(right)),
-    text,
+    reserve(
+      text,
+      ...Object.values(KINDS).map(({ hint }) => hint),
+      withScore(longestAnswer, [888, 888], "below 0.001"),
+    ),
     h("div", { class: "gu-buttons" }, reveal, again, forget),
     table,
   );
@@ -208,6 +214,9 @@ function buildTuringTest(view) {
   showScores();
   return { element, first: play };
 }
+
+const withScore = (answer, [right, asked], chance) =>
+  `${answer} Right so far: ${right} of ${asked}. Tossing coins does as well or better with probability ${chance}.`;
 
 const KINDS = {
   grey: { name: "grey", hint: "Both sides in grey." },
