@@ -11,14 +11,14 @@ from torch import Tensor
 from gen_utils import toys
 from gen_utils.base import GenerativeModel
 from gen_utils.data import binarize
-from gen_utils.models.autoencoder import Autoencoder, ConditionalAutoencoder, DenoisingAutoencoder, LinearAutoencoder
+from gen_utils.models.autoencoder import Autoencoder, DenoisingAutoencoder, LinearAutoencoder
 from gen_utils.models.conv_gan import ConvGAN
 from gen_utils.models.diffusion import Diffusion, ImageDiffusion
 from gen_utils.models.flows import CouplingFlow
-from gen_utils.models.gan import GAN, R1
+from gen_utils.models.gan import GAN, r1
 from gen_utils.models.made import MADE
 from gen_utils.models.unet import UNet
-from gen_utils.models.vae import VAE, ConditionalVAE, GaussianVAE
+from gen_utils.models.vae import VAE, GaussianVAE
 from gen_utils.nets import Denoiser
 from gen_utils.train import average
 
@@ -84,17 +84,17 @@ RECIPES = {
     # Chapter 3
     "linear": Recipe(partial(LinearAutoencoder, 6), 703, 256, 1e-2),
     "autoencoder": Recipe(Autoencoder, 2343, 64, 5e-3, "03_autoencoder"),
-    "conditional": Recipe(partial(ConditionalAutoencoder, 10, 2), 1406, 64, 5e-3, "03_conditional", labels=True),
+    "conditional": Recipe(partial(Autoencoder, 2, classes=10), 1406, 64, 5e-3, "03_conditional", labels=True),
     "denoiser": Recipe(partial(DenoisingAutoencoder, 0.5), 1406, 64, 5e-3, "03_denoiser"),
     # Chapter 4
     "plane": Recipe(partial(VAE, 2), 937, 256, 1e-3, "04_plane", prepare=binarize),
     "vae": Recipe(partial(VAE, 24, beta=0.0), 2812, 256, 4e-3, "04_vae", prepare=binarize, anneal=_warm_up),
     "cvae": Recipe(
-        partial(ConditionalVAE, 10, 10, (256, 256)), 703, 256, 4e-3, "04_cvae", labels=True, prepare=binarize
+        partial(VAE, 10, (256, 256), classes=10), 703, 256, 4e-3, "04_cvae", labels=True, prepare=binarize
     ),
     "gaussian": Recipe(partial(GaussianVAE, 16, (256, 256)), 703, 256, 2e-3),
     # Chapter 5
-    "gan_plane": Recipe(partial(GAN, game=R1), 2500, 128, 5e-4, points=_ring),
+    "gan_plane": Recipe(partial(GAN, losses=r1()), 2500, 128, 5e-4, points=_ring),
     "gan": Recipe(ConvGAN, 4000, 64, 6e-3, "05_gan", labels=True, schedule=_fall, average=average),
     # Chapter 6
     "diffusion_plane": Recipe(lambda: Diffusion(Denoiser()), 2000, 512, 5e-3, "06_plane", points=_eight),

@@ -273,6 +273,11 @@ def _updates(
         model.eval()
 
 
+def averaging_rate(number: Tensor) -> Tensor:
+    """Compute the weight of the newest weights in `average` after update `number`, counted from 0: same shape."""
+    return 1 / (MEMORY * number).clamp(min=1)
+
+
 @torch.no_grad()
 def average(averaged: list[Tensor], current: list[Tensor], number: int | Tensor) -> None:
     """Move the averaged weights, in place, towards those after update `number`, counted from 0.
@@ -280,7 +285,7 @@ def average(averaged: list[Tensor], current: list[Tensor], number: int | Tensor)
     An exponential average whose memory is always the last twentieth of the updates so far: the bad first ones are
     forgotten, and nothing depends on how long the run will be. Karras et al. 2024, arXiv:2312.02696, section 3.1.
     """
-    torch._foreach_lerp_(averaged, current, 1 / max(1.0, MEMORY * float(number)))
+    torch._foreach_lerp_(averaged, current, averaging_rate(torch.as_tensor(number, dtype=torch.float64)).item())
 
 
 if __name__ == "__main__":

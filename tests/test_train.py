@@ -9,7 +9,7 @@ from torch import nn
 
 from gen_utils.base import GenerativeModel, Trainable
 from gen_utils.data import binarize
-from gen_utils.models.gan import GAN, Game
+from gen_utils.models.gan import GAN, GANLosses
 from gen_utils.models.vae import VAE, GaussianVAE
 from gen_utils.train import Step, train_gan_steps, train_steps
 
@@ -161,9 +161,9 @@ def test_a_gradient_that_is_not_finite_stops_and_leaves_the_weights_of_the_step_
 # Two networks.
 
 
-def small_gan(game=None, seed=0):
+def small_gan(losses=None, seed=0):
     torch.manual_seed(seed)
-    return GAN(2, (8,), **({} if game is None else {"game": game}))
+    return GAN(2, (8,), **({} if losses is None else {"losses": losses}))
 
 
 PLANE = torch.randn(24, 2, generator=torch.Generator().manual_seed(0))
@@ -229,9 +229,9 @@ def test_rates_are_each_networks_own_and_follow_the_schedule():
     assert moved(lr=1e-2, discriminator_lr=1e-3) == pytest.approx([1e-2, 1e-3], rel=0.02)
 
 
-def falling_game(who, kind, at):
-    """The non-saturating game, but a network's loss (or only its gradient) is NaN at one of its updates."""
-    plain, count = small_gan().game, []
+def falling_losses(who, kind, at):
+    """The non-saturating losses, but a network's loss (or only its gradient) is NaN at one of its updates."""
+    plain, count = small_gan().losses, []
 
     def spoiled(loss):
         count.append(1)
@@ -240,14 +240,14 @@ def falling_game(who, kind, at):
         return Cliff.apply(loss, math.nan) if kind == "gradient" else loss + math.nan
 
     if who == "discriminator":
-        return Game(lambda *args: spoiled(plain.discriminator(*args)), plain.generator)
-    return Game(plain.discriminator, lambda *args: spoiled(plain.generator(*args)))
+        return GANLosses(lambda *args: spoiled(plain.discriminator(*args)), plain.generator)
+    return GANLosses(plain.discriminator, lambda *args: spoiled(plain.generator(*args)))
 
 
 @pytest.mark.parametrize("kind", ["loss", "gradient"])
 @pytest.mark.parametrize("who", ["discriminator", "generator"])
 def test_two_networks_stop_on_nonsense_with_finite_weights(who, kind):
-    model = small_gan(falling_game(who, kind, at=3))
+    model = small_gan(falling_losses(who, kind, at=3))
     training = train_gan_steps(model, PLANE, steps=9, batch_size=8, lr=0.1)
     next(training), next(training)
     before = weights(model)
