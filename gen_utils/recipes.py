@@ -55,16 +55,18 @@ class Recipe:
 
 
 def _moons() -> Tensor:
-    return toys.moons().sample(200_000, torch.Generator().manual_seed(2))
+    return toys.moons().sample(200_000, generator=torch.Generator().manual_seed(2))
 
 
 def _ring() -> Tensor:
-    return toys.ring().sample(200_000, torch.Generator().manual_seed(2))
+    return toys.ring().sample(200_000, generator=torch.Generator().manual_seed(2))
 
 
 def _eight() -> Tensor:
     eight = toys.eight_gaussians()
-    return toys.Mixture(eight.means / 2, eight.sigma / 2).sample(50_000, torch.Generator().manual_seed(1))
+    return toys.IsotropicMixture(eight.means / 2, eight.sigma / 2).sample(
+        50_000, generator=torch.Generator().manual_seed(1)
+    )
 
 
 def _warm_up(model: VAE, number: int, steps: int) -> None:

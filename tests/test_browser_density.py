@@ -12,7 +12,7 @@ from conftest import watched
 from test_widgets_density import HELD_OUT, LIMIT, MAKE, TRAIN, B, binary, completed, exported, flow_states, scores
 from widget_page import COLUMN, opened, served, still
 
-from gen_utils.page.drawing import prepare
+from gen_utils.page.graphs.drawing import prepare
 from gen_utils.plots import COLOURS
 
 pytestmark = pytest.mark.slow

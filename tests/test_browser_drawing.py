@@ -20,7 +20,7 @@ from gen_utils import data, plots, pretrained
 from gen_utils.classifier import LeNet
 from gen_utils.models.vae import VAE
 from gen_utils.page import export, widgets
-from gen_utils.page.drawing import prepare
+from gen_utils.page.graphs.drawing import prepare
 
 pytestmark = pytest.mark.slow
 

@@ -16,6 +16,7 @@ from gen_utils.models.diffusion import ImageDiffusion
 from gen_utils.models.made import MADE
 from gen_utils.models.unet import UNet
 from gen_utils.page.export import round_to_half
+from gen_utils.page.graphs.made import draw_by_pixels
 from gen_utils.page.widgets import TuringTest, turing_test
 from gen_utils.plots import COLOURS
 
@@ -38,7 +39,7 @@ def slow_families():
             ["x_next", "grey", "binary"],
             "slow_diffusion",
         ),
-        "MADE": source(turing_test.made(made), {"u": u}, ["binary"], "slow_made"),
+        "MADE": source(draw_by_pixels(made), {"u": u}, ["binary"], "slow_made"),
     }
 
 

@@ -11,7 +11,7 @@ import torch
 from widget_page import assert_lean_state
 
 from gen_utils.page import export, widgets
-from gen_utils.page.drawing import prepare
+from gen_utils.page.graphs.drawing import prepare
 
 mpl.use("agg")
 SIZES = [2, 4, 8, 16, 32, 64]

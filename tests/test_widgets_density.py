@@ -18,9 +18,10 @@ from gen_utils import data, plots
 from gen_utils.models.flows import CouplingFlow
 from gen_utils.models.made import MADE
 from gen_utils.page import export, widgets
-from gen_utils.page.drawing import prepare
+from gen_utils.page.graphs.density import density_pad
+from gen_utils.page.graphs.drawing import prepare
+from gen_utils.page.graphs.made import draw_in_rounds
 from gen_utils.page.widgets import flow_layers
-from gen_utils.page.widgets.density_pad import pad
 
 mpl.use("agg")
 S, B, LIMIT = 280, 4, 4.0
@@ -51,9 +52,11 @@ def exported():
         flow=flow,
         made=made,
         images=images,
-        fit=export.export(pad, points, ["density", "train_score", "held_out_score"], "00_pad"),
+        fit=export.export(density_pad, points, ["density", "train_score", "held_out_score"], "00_pad"),
         path=export.export(lambda z: torch.stack([*flow.decode_path(z)]), {"z": z}, ["states"], "00_path"),
-        step=export.export(made.step(), dict.fromkeys(["x", "u", "chosen"], blank), ["x_next", "p"], "00_step"),
+        step=export.export(
+            draw_in_rounds(made), dict.fromkeys(["x", "u", "chosen"], blank), ["x_next", "p"], "00_step"
+        ),
         prepare=export.export(lambda ink: (prepare(ink) > 0.5).float(), {"ink": ink}, ["x"], "00_prepare"),
         grey=export.export(prepare, {"ink": ink}, ["x"], "00_grey"),
     )

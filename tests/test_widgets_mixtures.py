@@ -14,9 +14,10 @@ from numeric import seeded
 from widget_page import assert_lean_state
 
 from gen_utils.models.mixtures import GaussianMixture, em_steps
-from gen_utils.models.ppca import PPCA, refine_log_prob
+from gen_utils.models.ppca import PPCA
 from gen_utils.page import export, widgets
-from gen_utils.page.widgets.em_steps import em_picture
+from gen_utils.page.graphs.mixtures import em_picture
+from gen_utils.page.graphs.ppca import refine_log_prob
 
 mpl.use("agg")
 CHOICES, DIMS = (1, 2, 3, 5), (1, 2, 8)

@@ -22,7 +22,7 @@ from gen_utils.page.widgets.particles import PARTICLES, Particles, exact, grid, 
 
 mpl.use("agg")
 LIMIT = 3.0
-DENSITY = toys.Mixture(toys.eight_gaussians().means / 2, 0.18)
+DENSITY = toys.IsotropicMixture(toys.eight_gaussians().means / 2, 0.18)
 # Steps, η and seed: few, many, no noise, all of it, and a part.
 RUNS = [(3, 1.0, 1), (20, 0.0, 0), (20, 0.5, 2), (100, 1.0, 3)]
 
@@ -97,7 +97,7 @@ def test_a_run_through_the_graphs_is_ddim_in_pytorch(made, score, steps, eta, se
 @pytest.mark.parametrize("schedule_step", [1, 2, 500, 999, 1000])
 def test_the_exact_prediction_is_tweedie_s_of_the_exact_score(schedule_step):
     schedule = model().schedule
-    density = toys.Mixture(DENSITY.means, DENSITY.sigma, torch.arange(1.0, 9)).double()
+    density = toys.IsotropicMixture(DENSITY.means, DENSITY.sigma, torch.arange(1.0, 9)).double()
     x = 2 * torch.randn(500, 2, generator=seeded(), dtype=torch.float64)
     log_snr = schedule.log_snr[schedule_step].double().expand(500)
     found, c = exact(density, x, log_snr)
@@ -108,7 +108,7 @@ def test_the_exact_prediction_is_tweedie_s_of_the_exact_score(schedule_step):
 
 def test_the_exact_prediction_keeps_its_digits_where_hardly_any_signal_is_left():
     x, log_snr = torch.randn(500, 2, generator=seeded()), model().schedule.log_snr[-1].expand(500)
-    expected, _ = exact(toys.Mixture(DENSITY.means, DENSITY.sigma).double(), x.double(), log_snr.double())
+    expected, _ = exact(toys.IsotropicMixture(DENSITY.means, DENSITY.sigma).double(), x.double(), log_snr.double())
     torch.testing.assert_close(exact(DENSITY, x, log_snr)[0].double(), expected, rtol=0, atol=1e-6)
 
 
@@ -132,7 +132,7 @@ def test_levels_of_one_gaussian_are_those_of_chi_squared():
     # A share that is right to three standard errors, as an error of log p: over its density, which is (1 − share).
     share = np.array([0.5, 0.99])
     slack = 3 * np.sqrt(share * (1 - share) / 200_000) / (1 - share)
-    found = levels(toys.Mixture(torch.zeros(1, 2), sigma)).numpy()
+    found = levels(toys.IsotropicMixture(torch.zeros(1, 2), sigma)).numpy()
     assert (np.abs(found - expected) < slack).all()
 
 

@@ -19,6 +19,7 @@ from gen_utils.models.made import MADE
 from gen_utils.models.samplers import ddim
 from gen_utils.models.vae import VAE
 from gen_utils.page import export
+from gen_utils.page.graphs.made import draw_by_pixels
 from gen_utils.page.noise import Noise
 from gen_utils.page.widgets import TuringTest, turing_test
 
@@ -78,7 +79,7 @@ def source_graphs(images, models):
             ["x_next", "grey", "binary"],
             "diffusion",
         ),
-        "MADE": source(turing_test.made(models["MADE"]), {"u": U[16]}, ["binary"], "made"),
+        "MADE": source(draw_by_pixels(models["MADE"]), {"u": U[16]}, ["binary"], "made"),
     }
 
 
@@ -205,7 +206,7 @@ def test_labels_are_even_and_never_out_of_range():
 
 def test_made_refuses_what_it_cannot_run():
     with pytest.raises(ValueError, match="one hidden layer, got 2"):
-        turing_test.made(MADE(hidden_dims=(3, 3), event_shape=(4,)))
+        draw_by_pixels(MADE(hidden_dims=(3, 3), event_shape=(4,)))
 
 
 # ---- A round ---------------------------------------------------------------------------------------------------

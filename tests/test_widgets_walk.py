@@ -13,7 +13,7 @@ from widget_page import assert_lean_state
 
 from gen_utils import plots
 from gen_utils.page import export, widgets
-from gen_utils.page.drawing import prepare
+from gen_utils.page.graphs.drawing import prepare
 from gen_utils.page.widgets import base
 
 mpl.use("agg")

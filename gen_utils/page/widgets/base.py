@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gen_utils.base import batch
-from gen_utils.page.drawing import FIELD, SIDE
 from gen_utils.page.export import Graph
+from gen_utils.page.graphs.drawing import FIELD, SIDE
 from gen_utils.plots import COLOURS
 
 # Where onnxruntime-web comes from outside the published page, which serves its own copy of this version.

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gen_utils import plots
-from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
+from gen_utils.page.graphs.drawing import FIELD
 from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import DrawingWidget, bundle, check_shapes
 
@@ -19,10 +19,10 @@ class Completion(DrawingWidget):
     """A pad to draw a digit on; the model sees its upper rows alone, and completes them, for several draws of noise.
 
     Args:
-        step: `MADE.step()` as a graph from `x`, `u` and `chosen` to `x_next` and `p`, `(B, 1, 28, 28)` each: B
-            completions are made at once.
+        step: `gen_utils.page.graphs.made.draw_in_rounds` as a graph from `x`, `u` and `chosen` to `x_next` and `p`,
+            `(B, 1, 28, 28)` each: B completions are made at once.
         prepare: a graph from `ink`, `(1, 1, 280, 280)`, to `x`, `(1, 1, 28, 28)`, pixels of 0 or 1:
-            `gen_utils.page.drawing.prepare` and a threshold.
+            `gen_utils.page.graphs.drawing.prepare` and a threshold.
         examples: images that a reader may begin with, `(n, 1, 28, 28)` in [0, 1].
 
     Raises:

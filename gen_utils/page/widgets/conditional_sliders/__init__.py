@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from gen_utils import plots
-from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
+from gen_utils.page.graphs.drawing import FIELD
 from gen_utils.page.widgets.base import bundle, class_names
 from gen_utils.page.widgets.latent_sliders import COLOUR, NATS, LatentSliders, rate_bars
 

@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gen_utils import plots
-from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
+from gen_utils.page.graphs.drawing import FIELD
 from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import DrawingWidget, bundle
 
@@ -19,7 +19,7 @@ class DenoisingSlider(DrawingWidget):
         denoise: a graph from `x` and `eps`, `(1, 1, 28, 28)` each, and `sigma`, `(1,)`, to x + sigma·eps as `noisy`
             and what it is cleaned to as `x_hat`, `(1, 1, 28, 28)` each, and `error`, `(2,)`, their squared errors a
             pixel.
-        prepare: `gen_utils.page.drawing.prepare` as a graph from `ink`, `(1, 1, 280, 280)`, to `x`.
+        prepare: `gen_utils.page.graphs.drawing.prepare` as a graph from `ink`, `(1, 1, 280, 280)`, to `x`.
         examples: images that a reader may begin with, `(n, 1, 28, 28)` in [0, 1].
         sigma: standard deviation of the noise at first, 0…1: the one that the denoiser was trained for.
 

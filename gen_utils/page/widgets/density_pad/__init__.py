@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import torch
 import traitlets
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,14 +10,11 @@ from torch import Tensor
 
 from gen_utils import plots
 from gen_utils.base import batch
-from gen_utils.likelihoods import normal_log_prob
-from gen_utils.models.density import kde_log_prob
 from gen_utils.page.export import Graph
 from gen_utils.page.widgets.base import GraphWidget, bundle
 
 POINTS, GRID = 64, 241  # places for points of each kind, and for values of a curve, that the graph has
 BANDWIDTHS = [0.02, 2.0]
-ROUNDING = 1e-4  # points on a line nearer to each other than this, in single precision, are the same to `pad`
 NAMES = ["KDE", "histogram", "Gaussian"]
 
 
@@ -26,9 +22,9 @@ class DensityPad(GraphWidget):
     """Points on a line that a click adds or removes, three densities fitted to them, and how they rate others.
 
     Args:
-        fit: `pad` as a graph for 64 places of either kind and a grid of 241: from `train`,
-            `train_weight`, `held_out`, `held_out_weight`, `bandwidth` and `grid` to `density`, `train_score` and
-            `held_out_score`.
+        fit: `gen_utils.page.graphs.density.density_pad` as a graph for at most 64 points of either kind and a grid of
+            241: from `train`, `train_weight`, `held_out`, `held_out_weight`, `bandwidth` and `grid` to `density`,
+            `train_score` and `held_out_score`.
         train: the points to begin with that are fitted, `(N,)`, at most 64.
         held_out: those to begin with that are not, `(M,)`, at most 64.
         bandwidth: to begin with, from 0.02 to 2.
@@ -110,47 +106,3 @@ def _score(value: float) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     return f"{value:.{2 if abs(value) < 1000 else 0}f}".replace("-", "−")
-
-
-def pad(
-    train: Tensor, train_weight: Tensor, held_out: Tensor, held_out_weight: Tensor, bandwidth: Tensor, grid: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Fit a KDE, a histogram and a Gaussian to points on a line, and score each. A pure function, to be exported.
-
-    The histogram's cells are √12 h wide, one of them from 0: so that h, the standard deviation of a kernel, is also
-    that of a cell. Points that are all the same have a Gaussian of no width: +∞ there, −∞ elsewhere.
-
-    Args:
-        train: the points that are fitted, `(N,)`.
-        train_weight: 1 for a point, 0 for a place without one, `(N,)`.
-        held_out: other points, `(M,)`.
-        held_out_weight: the same for them, `(M,)`.
-        bandwidth: h, `(1,)`.
-        grid: where the densities are wanted, `(G,)`.
-
-    Returns:
-        The densities `(3, G)` of KDE, histogram and Gaussian, 0 while there are no training points; and their mean
-        log-likelihoods of the training and the held-out points, `(3,)` each, in nats. A mean over no points is NaN.
-    """
-    x, n = torch.cat([grid, train, held_out]), train_weight.sum()
-    kde = kde_log_prob(x[:, None], train[:, None], bandwidth[0], train_weight)
-
-    width = math.sqrt(12) * bandwidth
-    same_cell = (x / width).floor()[:, None] == (train / width).floor()
-    histogram = (torch.where(same_cell, train_weight, 0).sum(1) / (n * width)).log()
-
-    mu = (train_weight * train).sum() / n
-    sigma = ((train_weight * (train - mu).square()).sum() / n).sqrt()
-    spike = torch.where((x - mu).abs() < ROUNDING, math.inf, -math.inf)
-    gaussian = torch.where(sigma < ROUNDING, spike, normal_log_prob(x[:, None], mu, sigma))
-
-    log_p = torch.where(n > 0, torch.stack([kde, histogram, gaussian]), -math.inf)
-    parts = log_p.split([len(grid), len(train), len(held_out)], 1)
-    return parts[0].exp(), _mean_score(parts[1], train_weight), _mean_score(parts[2], held_out_weight)
-
-
-def _mean_score(log_p: Tensor, weight: Tensor) -> Tensor:
-    # Of the points with weight; one of them at −∞ outweighs any at +∞.
-    kept = torch.where(weight > 0, log_p, 0)
-    mean = kept.sum(1) / weight.sum()
-    return torch.where(kept.amin(1) == -math.inf, -math.inf, mean)

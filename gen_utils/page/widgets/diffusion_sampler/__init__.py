@@ -11,8 +11,8 @@ from torch import Tensor
 from gen_utils import plots
 from gen_utils.models.diffusion import ImageDiffusion
 from gen_utils.models.samplers import ddim_step
-from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
+from gen_utils.page.graphs.drawing import FIELD
 from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import GraphWidget, bundle, check_shapes, class_names
 

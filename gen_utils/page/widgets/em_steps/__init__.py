@@ -1,10 +1,8 @@
 """EM on a mixture of Gaussians in the plane: set points, choose the number of components, step or run."""
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 import traitlets
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,7 +10,6 @@ from torch import Tensor
 
 from gen_utils import plots
 from gen_utils.base import batch
-from gen_utils.models.mixtures import gaussian_em_step, gaussian_log_joint, whiten
 from gen_utils.page.export import Graph
 from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import GraphWidget, bundle
@@ -28,11 +25,11 @@ class EMSteps(GraphWidget):
     """A plane of points that the reader sets, and EM fitting a mixture of Gaussians to them, step by step.
 
     Args:
-        steps: by the number of components K, 1 among them and none above 5, graphs of `em_picture`:
-            from `x` `(200, 2)`, `weight` `(200,)`, `pi` `(K,)`, `mu` `(K, 2)` and `covariance` `(K, 2, 2)` to
-            `new_pi`, `new_mu`, `new_covariance`, `log_likelihood` `(1,)`, `responsibilities` `(200, K)` and `outline`
-            `(K, 64, 2)`. A new start puts the means on points and takes the covariance of all points for each
-            component: what one step with K = 1 finds.
+        steps: by the number of components K, 1 among them and none above 5, graphs of
+            `gen_utils.page.graphs.mixtures.em_picture`: from `x` `(200, 2)`, `weight` `(200,)`, `pi` `(K,)`, `mu`
+            `(K, 2)` and `covariance` `(K, 2, 2)` to `new_pi`, `new_mu`, `new_covariance`, `log_likelihood` `(1,)`,
+            `responsibilities` `(200, K)` and `outline` `(K, 64, 2)`. A new start puts the means on points
+            and takes the covariance of all points for each component: what one step with K = 1 finds.
         points: those that are there at first, `(N, 2)`, N ≤ 200, inside ±limit, and more of them different than
             components.
         limit: half the side of the plane.
@@ -107,10 +104,10 @@ class EMSteps(GraphWidget):
 
     def _plane(self, ax: Axes, mu: np.ndarray, picture: Mapping[str, np.ndarray]) -> None:
         palette = COMPONENTS[: len(mu)]
-        shares = picture["responsibilities"][: len(self.points)]
+        r = picture["responsibilities"][: len(self.points)]
         rgb = np.array([[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour in palette])
         x, y = np.transpose(self.points)
-        ax.scatter(x, y, c=(shares @ rgb).clip(0, 1), s=9, linewidths=0)
+        ax.scatter(x, y, c=(r @ rgb).clip(0, 1), s=9, linewidths=0)
         for k, (colour, outline) in enumerate(zip(palette, picture["outline"], strict=True)):
             x, y = mu[k]
             ax.fill(*outline.T, facecolor="none", edgecolor=colour, lw=1.5)
@@ -119,24 +116,3 @@ class EMSteps(GraphWidget):
             ax.text(x, y, str(k + 1), ha="center", va="center_baseline", fontsize=7, weight="bold", color=ink)
         ax.set(xlim=(-self.limit, self.limit), ylim=(-self.limit, self.limit), aspect="equal", xticks=[], yticks=[])
         ax.spines[:].set_visible(True)
-
-
-def em_picture(
-    x: Tensor, weight: Tensor, pi: Tensor, mu: Tensor, covariance: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Do one step of EM in the plane, and compute what a picture of the parameters *before* it shows.
-
-    A pure function, exported for the widget `EMSteps`. The arguments are those of `gaussian_em_step` with D = 2.
-
-    Returns:
-        The new `pi`, `mu` and `covariance`; under the old ones the mean log p(x), `(1,)` in nats, and the
-        responsibilities, `(N, K)`; 64 points on the ellipse two standard deviations from each old mean, `(K, 64, 2)`.
-        All but the weights of a component that has become singular are not finite.
-    """
-    new_pi, new_mu, new_covariance, log_likelihood = gaussian_em_step(pi, mu, covariance, x, weight)
-    whitener, _ = whiten(covariance)
-    r = gaussian_log_joint(pi, mu, whitener, x)[0].softmax(0).T
-    angle = torch.arange(64).to(mu) * (2 * math.pi / 64)
-    circle = 2 * torch.stack([angle.cos(), angle.sin()], dim=1)
-    outline = mu[:, None] + circle @ whitener @ covariance  # W Σ is the transposed inverse of W
-    return new_pi, new_mu, new_covariance, log_likelihood[None], r, outline

@@ -7,8 +7,8 @@ import traitlets
 from matplotlib.figure import Figure
 
 from gen_utils import plots
-from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
+from gen_utils.page.graphs.drawing import FIELD
 from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import GraphWidget, bundle, class_names
 from gen_utils.page.widgets.latent_sliders import COLOUR

@@ -22,7 +22,7 @@ class MonteCarlo(GraphWidget):
     """How far estimates of log p(x) are from the exact one: 20 of them for every number of draws of z.
 
     Args:
-        estimates: by the number of latent units K, graphs of `gen_utils.models.ppca.refine_log_prob`: from `eps`
+        estimates: by the number of latent units K, graphs of `gen_utils.page.graphs.ppca.refine_log_prob`: from `eps`
             `(500, 20, K)`, `count` `(1,)`, `before` `(1,)` and `estimate` `(20, 2)` to `new_estimate` `(20, 2)`, in
             nats, from draws of the prior and of the widened posterior. The noise of draw i is the numbers 20·K·i … of
             one stream: more draws continue the estimates of fewer.

@@ -10,8 +10,8 @@ from torch import Tensor
 from gen_utils import plots
 from gen_utils.models.diffusion import ImageDiffusion
 from gen_utils.models.schedule import q_sample
-from gen_utils.page.drawing import FIELD, SIDE
 from gen_utils.page.export import Graph
+from gen_utils.page.graphs.drawing import FIELD, SIDE
 from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import DrawingWidget, bundle, check_shapes
 from gen_utils.page.widgets.diffusion_sampler import IMAGE, INPUTS, OUTPUTS, choice_traits, descent, pixels
@@ -51,7 +51,7 @@ class NoisyDrawing(DrawingWidget):
     Args:
         noise: a graph from `NOISE_INPUTS` to `NOISE_OUTPUTS`: `noise` of a model, with its first argument filled in.
         step: a graph as `DiffusionSampler` takes it, of the same model.
-        prepare: `gen_utils.page.drawing.prepare` as a graph from `ink`, `(1, 1, 280, 280)`, to `x`.
+        prepare: `gen_utils.page.graphs.drawing.prepare` as a graph from `ink`, `(1, 1, 280, 280)`, to `x`.
         examples: images that a reader may begin with, `(n, 1, 28, 28)` in [0, 1].
         classes: names of the C labels, all different.
         label: that the denoiser is told at first, 0…C − 1, or C for none, which is what it is if not given.

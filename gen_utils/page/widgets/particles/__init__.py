@@ -18,7 +18,7 @@ from gen_utils.page.export import Graph
 from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import GraphWidget, bundle
 from gen_utils.page.widgets.flow_layers import HUES, hues, sector
-from gen_utils.toys import Mixture
+from gen_utils.toys import IsotropicMixture
 
 PARTICLES = 1000
 CHOICES = [3, 5, 10, 20, 100]  # numbers of steps
@@ -120,7 +120,7 @@ class Particles(GraphWidget):
         return [[line.round(3).tolist() for line in lines] for lines in borders]
 
 
-def exact(density: Mixture, x_t: Tensor, log_snr: Tensor) -> tuple[Tensor, float]:
+def exact(density: IsotropicMixture, x_t: Tensor, log_snr: Tensor) -> tuple[Tensor, float]:
     """Predict x₀ from x_t `(B, 2)` and its log-SNR `(B,)` by the true posterior mean: a `Predict` that exports.
 
     It is Tweedie's (x_t + (1 − ᾱ) score) / √ᾱ, without that quotient of small numbers, which loses digits at t = T.
@@ -131,7 +131,7 @@ def exact(density: Mixture, x_t: Tensor, log_snr: Tensor) -> tuple[Tensor, float
     alpha_bar_t = alpha_bar_from(log_snr[:, None])
     signal = alpha_bar_t**0.5
     gain = signal * density.sigma**2 / (alpha_bar_t * density.sigma**2 + (1 - alpha_bar_t))
-    return gain * x_t + (1 - gain * signal) * density.shares(x_t, alpha_bar_t) @ density.means, -1.0
+    return gain * x_t + (1 - gain * signal) * density.responsibilities(x_t, alpha_bar_t) @ density.means, -1.0
 
 
 def step(
@@ -165,7 +165,7 @@ def grid(limit: float) -> Tensor:
     return torch.cartesian_prod(ticks, ticks)
 
 
-def levels(density: Mixture) -> Tensor:
+def levels(density: IsotropicMixture) -> Tensor:
     """Find log p(x) on the border of the densest region that holds each share of `REGIONS`, `(2,)` in nats.
 
     They are quantiles of log p over 200,000 draws: the shares are right to 0.1 %.
@@ -174,7 +174,7 @@ def levels(density: Mixture) -> Tensor:
     return density.log_prob(drawn).quantile(1 - torch.tensor(REGIONS))
 
 
-def judge(density: Mixture, levels: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+def judge(density: IsotropicMixture, levels: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """Compare points `(B, 2)` with the densest regions of the density, given their `levels`. To be exported.
 
     Returns:

@@ -18,7 +18,7 @@ class PosteriorPlane(DrawingWidget):
     Args:
         encoder: a graph from `x`, grey pixels `(1, 1, 28, 28)`, to `mu` and `sigma`, `(1, 2)` each.
         decoder: a graph from `z`, `(1, 2)`, to `x`, grey pixels `(1, 1, 28, 28)`.
-        prepare: `gen_utils.page.drawing.prepare` as a graph from `ink`, `(1, 1, 280, 280)`, to `x`.
+        prepare: `gen_utils.page.graphs.drawing.prepare` as a graph from `ink`, `(1, 1, 280, 280)`, to `x`.
         classifier: a graph from `x` to `p`, the probabilities of the ten digits, `(1, 10)`.
         codes: posterior means of some data, `(N, 2)`.
         labels: their classes, `(N,)`, whole numbers 0…9.

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gen_utils import plots
-from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
+from gen_utils.page.graphs.drawing import FIELD
 from gen_utils.page.widgets.base import DrawingWidget, bundle
 from gen_utils.page.widgets.latent_sliders import COLOUR
 
@@ -32,7 +32,7 @@ class Reconstructions(DrawingWidget):
         graphs: an autoencoder for each size k, as a graph from `x`, grey pixels `(1, 1, 28, 28)`, to its code `z`,
             `(1, k)`, its reconstruction `x_hat`, `(1, 1, 28, 28)`, and `error`, `(1,)`, the squared error a pixel.
         pca: a graph from `x` to `x_hat`, `(S, 1, 28, 28)`, and `error`, `(S,)`, of the same S sizes, in rising order.
-        prepare: `gen_utils.page.drawing.prepare` as a graph from `ink`, `(1, 1, 280, 280)`, to `x`.
+        prepare: `gen_utils.page.graphs.drawing.prepare` as a graph from `ink`, `(1, 1, 280, 280)`, to `x`.
         examples: images that a reader may begin with, `(n, 1, 28, 28)` in [0, 1].
 
     Raises:

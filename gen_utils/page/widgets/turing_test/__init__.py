@@ -6,18 +6,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 import traitlets
 from matplotlib.figure import Figure
 from torch import Tensor
-from torch._higher_order_ops.scan import scan
 
 from gen_utils import plots
 from gen_utils.models.diffusion import ImageDiffusion
-from gen_utils.models.made import MADE
 from gen_utils.models.samplers import ddim_step
-from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
+from gen_utils.page.graphs.drawing import FIELD
 from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import GraphWidget, bundle
 from gen_utils.page.widgets.diffusion_sampler import pixels
@@ -77,53 +74,6 @@ def diffusion(
         return x_next, *tossed(pixels(x_next), u)
 
     return draw
-
-
-def made(model: MADE) -> Callable[[Tensor], Tensor]:
-    """Build the function that draws images pixel by pixel, from uniform noise to 0 and 1, `(B, 1, 28, 28)` both.
-
-    What the pixels so far say to each hidden unit and to each logit is a running sum, to which the next pixel adds
-    its column: all pixels together cost about as much as one pass of the network, as in `MADE.sample`.
-
-    Args:
-        model: one with a single hidden layer.
-
-    Raises:
-        ValueError: more hidden layers, or none.
-    """
-    if len(model.hidden) != 1:
-        raise ValueError(f"model: expected a MADE with one hidden layer, got {len(model.hidden)}")
-    layers = (*model.hidden, model.output, model.direct)
-    bands = [(layer.bands(), layer.in_features) for layer in layers]  # the file holds no zeros beside them
-    biases = [layer.bias.detach() for layer in layers[:2]]
-
-    def draw(u: Tensor) -> Tensor:
-        noise = u.flatten(1).T  # (D, B)
-        into, back, beside = (_whole(*each) for each in bands)
-        D, B = noise.shape
-
-        def pixel(sums: tuple[Tensor, Tensor], given: tuple[Tensor, ...]) -> tuple[tuple[Tensor, Tensor], Tensor]:
-            units, logits = sums
-            d, u_d, into_d, back_d, beside_d = given
-            logit = logits.index_select(1, d)[:, 0] + F.silu(units) @ back_d
-            x_d = (u_d < logit.sigmoid()).to(u.dtype)
-            centred = (2 * x_d - 1)[:, None]
-            return (units + centred * into_d, logits + centred * beside_d), x_d
-
-        nothing = 0 * u.flatten(1)[:, :1]  # (B, 1); from u, for a constant would be stored B times
-        sums = tuple(nothing + bias for bias in biases)
-        rows = torch.arange(D)[:, None], noise, into.T, back, beside.T
-        _, x = scan(pixel, sums, rows)
-        return x.T.reshape(B, *model.event_shape)
-
-    return draw
-
-
-def _whole(bands: list[Tensor], width: int) -> Tensor:
-    whole, *rest = bands
-    for band in rest:
-        whole = torch.cat([F.pad(whole, (0, band.shape[1] - whole.shape[1])), band])
-    return F.pad(whole, (0, width - whole.shape[1]))
 
 
 # ---- The widget ------------------------------------------------------------------------------------------------
