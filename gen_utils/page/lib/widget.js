@@ -7,7 +7,8 @@ import { lifetime } from "./lifetime.js";
 // Make the module that anywidget expects.
 //
 // `build(view)` makes the widget from `view`: the model, the `graphs`, and what lifetime.js offers to start things that
-// end with the view. It returns the `element`, and `first()`, which draws the first picture. `firstGraphs(model)` names
+// end with the view. It returns the `element`; `first()`, which draws the first picture; and, if that is not what the poster
+// shall show, `poster()`, which goes on to what it shows. `firstGraphs(model)` names
 // the graphs that are loaded before: by default all.
 export function widget(build, firstGraphs = (model) => Object.keys(model.get("graphs"))) {
   return { render: ({ model, el, experimental }) => start({ model, el, experimental, build, firstGraphs }) };
@@ -27,15 +28,16 @@ function start({ model, el, experimental, build, firstGraphs }) {
     try {
       view.graphs = await life.during(graphRunner(view));
       await view.graphs.open(firstGraphs(view.model));
-      const { element, first } = build(view);
+      const { element, first, poster } = build(view);
       await life.during(Promise.resolve(first()));
       status.replaceWith(element);
       for (const poster of posters(el)) poster.classList.add("gu-poster-hidden");
       el.dataset.backend = view.graphs.backend;
+      el.poster = poster;
       el.classList.add("gu-live");
     } catch (error) {
       console.error(error);
-      status.textContent = `This widget could not start: ${error.message}. The picture above shows what it would.`;
+      status.textContent = `This widget could not start: ${error.message}.`;
     }
   };
   const observer = new IntersectionObserver(

@@ -143,7 +143,7 @@ function buildEMSteps(view) {
       ),
     ),
   );
-  return { element, first: restart };
+  return { element, first: restart, poster: toggle };
 }
 
 // EM's parameters, the mean log p(x) of each step since its start, and what a picture of now shows.

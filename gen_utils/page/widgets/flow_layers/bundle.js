@@ -321,15 +321,16 @@ function start({ model, el, experimental, build, firstGraphs }) {
     try {
       view.graphs = await life.during(graphRunner(view));
       await view.graphs.open(firstGraphs(view.model));
-      const { element, first } = build(view);
+      const { element, first, poster } = build(view);
       await life.during(Promise.resolve(first()));
       status.replaceWith(element);
-      for (const poster of posters(el)) poster.classList.add("gu-poster-hidden");
+      for (const poster2 of posters(el)) poster2.classList.add("gu-poster-hidden");
       el.dataset.backend = view.graphs.backend;
+      el.poster = poster;
       el.classList.add("gu-live");
     } catch (error) {
       console.error(error);
-      status.textContent = `This widget could not start: ${error.message}. The picture above shows what it would.`;
+      status.textContent = `This widget could not start: ${error.message}.`;
     }
   };
   const observer = new IntersectionObserver(
@@ -479,7 +480,8 @@ function buildFlowLayers(view) {
     h("div", { class: "gu-pad" }, map.element),
     h("div", { class: "gu-pad gu-layers" }, layer.element, text, h("div", { class: "gu-buttons" }, play, fresh))
   );
-  return { element, first: push };
+  const poster = () => set({ layer: layers - 1 });
+  return { element, first: push, poster };
 }
 function nameOf(layer, layers) {
   if (layer === 0) return "z: noise, drawn from N(0, I). A colour is the direction in which a point starts.";

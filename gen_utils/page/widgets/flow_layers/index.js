@@ -126,7 +126,8 @@ function buildFlowLayers(view) {
     h("div", { class: "gu-pad" }, map.element),
     h("div", { class: "gu-pad gu-layers" }, layer.element, text, h("div", { class: "gu-buttons" }, play, fresh)),
   );
-  return { element, first: push };
+  const poster = () => set({ layer: layers - 1 });
+  return { element, first: push, poster };
 }
 
 function nameOf(layer, layers) {

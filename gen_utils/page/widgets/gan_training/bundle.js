@@ -335,15 +335,16 @@ function start({ model, el, experimental, build, firstGraphs }) {
     try {
       view.graphs = await life.during(graphRunner(view));
       await view.graphs.open(firstGraphs(view.model));
-      const { element, first } = build(view);
+      const { element, first, poster } = build(view);
       await life.during(Promise.resolve(first()));
       status.replaceWith(element);
-      for (const poster of posters(el)) poster.classList.add("gu-poster-hidden");
+      for (const poster2 of posters(el)) poster2.classList.add("gu-poster-hidden");
       el.dataset.backend = view.graphs.backend;
+      el.poster = poster;
       el.classList.add("gu-live");
     } catch (error) {
       console.error(error);
-      status.textContent = `This widget could not start: ${error.message}. The picture above shows what it would.`;
+      status.textContent = `This widget could not start: ${error.message}.`;
     }
   };
   const observer = new IntersectionObserver(
@@ -385,6 +386,7 @@ function posters(el) {
 var CHUNK_MS = 10;
 var PAINT_MS = 60;
 var SLOW_PAINT_MS = 1e3;
+var POSTER_STEPS = 1e3;
 var DENSITIES = { ring: "Ring", grid: "Grid", moons: "Moons" };
 var LOSSES = { minimax: "Minimax", non_saturating: "Non-saturating", wgan_gp: "WGAN-GP", r1: "R1" };
 var FIELDS = ["D(x), from 0 to 1", "critic's score, low to high"];
@@ -608,7 +610,11 @@ function buildGANTraining(view) {
   });
   view.observe(observer, element);
   plane.element.gan = gan;
-  return { element, first: () => restart(READY) };
+  const poster = async () => {
+    while (gan.step < POSTER_STEPS && !gan.trouble) await doNext(step);
+    await doNext(picture);
+  };
+  return { element, first: () => restart(READY), poster };
 }
 function speedometer() {
   let marks = [];

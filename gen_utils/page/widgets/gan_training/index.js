@@ -14,6 +14,8 @@ const CHUNK_MS = 10; // of training between two frames: the page has the rest of
 const PAINT_MS = 60; // between two pictures, while it trains
 const SLOW_PAINT_MS = 1000; // the same for readers who asked for less motion
 
+const POSTER_STEPS = 1000;
+
 const DENSITIES = { ring: "Ring", grid: "Grid", moons: "Moons" };
 const LOSSES = { minimax: "Minimax", non_saturating: "Non-saturating", wgan_gp: "WGAN-GP", r1: "R1" };
 const FIELDS = ["D(x), from 0 to 1", "critic's score, low to high"];
@@ -246,7 +248,11 @@ function buildGANTraining(view) {
   });
   view.observe(observer, element);
   plane.element.gan = gan; // to see the weights: $0.gan.weights() in the console
-  return { element, first: () => restart(READY) };
+  const poster = async () => {
+    while (gan.step < POSTER_STEPS && !gan.trouble) await doNext(step);
+    await doNext(picture);
+  };
+  return { element, first: () => restart(READY), poster };
 }
 
 // Steps a second over the last second or so of training without a break.

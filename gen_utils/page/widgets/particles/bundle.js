@@ -311,15 +311,16 @@ function start({ model, el, experimental, build, firstGraphs }) {
     try {
       view.graphs = await life.during(graphRunner(view));
       await view.graphs.open(firstGraphs(view.model));
-      const { element, first } = build(view);
+      const { element, first, poster } = build(view);
       await life.during(Promise.resolve(first()));
       status.replaceWith(element);
-      for (const poster of posters(el)) poster.classList.add("gu-poster-hidden");
+      for (const poster2 of posters(el)) poster2.classList.add("gu-poster-hidden");
       el.dataset.backend = view.graphs.backend;
+      el.poster = poster;
       el.classList.add("gu-live");
     } catch (error) {
       console.error(error);
-      status.textContent = `This widget could not start: ${error.message}. The picture above shows what it would.`;
+      status.textContent = `This widget could not start: ${error.message}.`;
     }
   };
   const observer = new IntersectionObserver(
@@ -528,7 +529,7 @@ function buildParticles(view) {
     showSettings();
     return settle();
   };
-  return { element, first };
+  return { element, first, poster: () => playTo(steps) };
 }
 function positionSlider(oninput) {
   let last = 1;

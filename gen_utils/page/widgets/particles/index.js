@@ -189,7 +189,7 @@ function buildParticles(view) {
     showSettings();
     return settle();
   };
-  return { element, first };
+  return { element, first, poster: () => playTo(steps) };
 }
 
 // A slider through the states of a run, which may have more or fewer of them from one time to the next.

@@ -249,15 +249,16 @@ function start({ model, el, experimental, build, firstGraphs }) {
     try {
       view.graphs = await life.during(graphRunner(view));
       await view.graphs.open(firstGraphs(view.model));
-      const { element, first } = build(view);
+      const { element, first, poster } = build(view);
       await life.during(Promise.resolve(first()));
       status.replaceWith(element);
-      for (const poster of posters(el)) poster.classList.add("gu-poster-hidden");
+      for (const poster2 of posters(el)) poster2.classList.add("gu-poster-hidden");
       el.dataset.backend = view.graphs.backend;
+      el.poster = poster;
       el.classList.add("gu-live");
     } catch (error) {
       console.error(error);
-      status.textContent = `This widget could not start: ${error.message}. The picture above shows what it would.`;
+      status.textContent = `This widget could not start: ${error.message}.`;
     }
   };
   const observer = new IntersectionObserver(
@@ -308,6 +309,7 @@ function buildTuringTest(view) {
   const settings = ["sought", "other", "pixels", "seed"];
   let round;
   let isOpen = false;
+  let drawing;
   let changes = 0;
   const chosen = () => Object.fromEntries(settings.map((name) => [name, model.get(name)]));
   const kindOf = ({ sought: sought2, other: other2, pixels }) => pixels === "grey" && sources[sought2].grey && sources[other2].grey ? "grey" : "binary";
@@ -456,7 +458,7 @@ function buildTuringTest(view) {
     if (round) show();
     text.textContent = "Drawing …";
     showSettings();
-    draw();
+    drawing = draw();
   });
   const longest = `${[...names].sort((a, b) => b.length - a.length)[0]} (means)`;
   const longestAnswer = `Wrong. Left is ${longest}, right is ${longest}.`;
@@ -482,7 +484,12 @@ function buildTuringTest(view) {
   );
   showSettings();
   showScores();
-  return { element, first: play };
+  const poster = async () => {
+    set({ seed: model.get("seed") - 1 });
+    await drawing;
+    answer();
+  };
+  return { element, first: play, poster };
 }
 var withScore = (answer, [right, asked], chance) => `${answer} Right so far: ${right} of ${asked}. Tossing coins does as well or better with probability ${chance}.`;
 var KINDS = {

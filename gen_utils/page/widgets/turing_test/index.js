@@ -23,6 +23,7 @@ function buildTuringTest(view) {
   const settings = ["sought", "other", "pixels", "seed"];
   let round; // what is shown: {sides: [{name, caption, images}, …], sought, other, kind, revealed}
   let isOpen = false; // for a guess
+  let drawing; // of the sides, under way or done
   let changes = 0; // of the settings: what was begun before a change stops
 
   const chosen = () => Object.fromEntries(settings.map((name) => [name, model.get(name)]));
@@ -185,7 +186,7 @@ function buildTuringTest(view) {
     if (round) show();
     text.textContent = "Drawing …";
     showSettings();
-    draw();
+    drawing = draw();
   });
 
   const longest = `${[...names].sort((a, b) => b.length - a.length)[0]} (means)`;
@@ -212,7 +213,13 @@ function buildTuringTest(view) {
   );
   showSettings();
   showScores();
-  return { element, first: play };
+  // Another round than the reader's first, with its answer.
+  const poster = async () => {
+    set({ seed: model.get("seed") - 1 });
+    await drawing;
+    answer();
+  };
+  return { element, first: play, poster };
 }
 
 const withScore = (answer, [right, asked], chance) =>
