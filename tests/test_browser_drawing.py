@@ -9,7 +9,6 @@ from http.server import ThreadingHTTPServer
 from threading import Thread
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -438,23 +437,6 @@ def test_the_ellipse_stands_where_the_posterior_is(live, widget, models, images)
     x, y = live.locator(".gu-map").evaluate(MIDDLE, colour)
     found = [(2 * x - 1) * widget.limit, (1 - 2 * y) * widget.limit]
     assert found == pytest.approx(mu.tolist(), abs=0.15)
-
-
-def test_the_poster_shows_the_first_example(widget, models, images):
-    plane = models[0]
-    figure = widget.poster()
-    figure.canvas.draw()
-    left, middle, right = figure.axes
-    np.testing.assert_allclose(left.get_images()[0].get_array()[5::10, 5::10], images.test[0, 0], atol=1e-6)
-    mu, sigma = plane.encode(images.test[:1])
-    (outer, inner) = middle.patches
-    np.testing.assert_allclose(outer.center, mu[0], atol=1e-3)
-    np.testing.assert_allclose([outer.width, outer.height], 4 * sigma[0], atol=1e-3)
-    np.testing.assert_allclose([inner.width, inner.height], 2 * sigma[0], atol=1e-3)
-    expected = plane.decode(mu).sigmoid()[0, 0]
-    np.testing.assert_allclose(right.get_images()[0].get_array(), expected, atol=1e-3)
-    assert "read as 7" in left.get_xlabel()
-    plt.close(figure)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,10 @@
-"""The particles' widget: its graphs against the samplers in PyTorch, its state, its poster, its refusals."""
+"""The particles' widget: its graphs against the samplers in PyTorch, its state, its refusals."""
 
 import math
 from functools import cache, partial
 from pathlib import Path
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -160,29 +159,13 @@ def test_shares_count_points_and_lines_are_where_they_change(made):
         assert np.abs(widget.run("judge", x=points)["depth"][: len(line), index]).max() < 0.1
 
 
-# ---- State and poster ------------------------------------------------------------------------------------------
+# ---- State ---------------------------------------------------------------------------------------------------
 
 
 def test_the_state_holds_names_and_digests_and_no_weights(made):
     widget = make(made)
     assert widget._graphs == made
     assert_lean_state(widget, 80_000)
-
-
-def test_the_poster_shows_the_start_and_both_ends(made):
-    widget = make(made)
-    figure = widget.poster()
-    figure.canvas.draw()
-    ends = [widget.states(name)[-1] for name in ("exact", "learned")]
-    shown = [Noise(0).normal(2 * PARTICLES).reshape(-1, 2), *ends]
-    for ax, x in zip(figure.axes, shown, strict=True):
-        data, particles = ax.collections
-        np.testing.assert_allclose(data.get_offsets(), widget.data)
-        np.testing.assert_allclose(particles.get_offsets(), x)
-    for ax, x in zip(figure.axes[1:], ends, strict=True):
-        inside, outside = 100 * widget.shares(x)
-        assert ax.get_xlabel().endswith(f"{inside:.1f} % inside inner line,\n{outside:.1f} % outside outer line")
-    plt.close(figure)
 
 
 # ---- Bad input -------------------------------------------------------------------------------------------------

@@ -11,13 +11,12 @@ import numpy as np
 import traitlets
 from anywidget.experimental import command
 from IPython.display import display
-from matplotlib.figure import Figure
 from torch import Tensor
 
+from gen_utils import plots
 from gen_utils.base import batch
 from gen_utils.page.export import Graph
 from gen_utils.page.graphs.drawing import FIELD, SIDE
-from gen_utils.plots import COLOURS
 
 # Where onnxruntime-web comes from outside the published page, which serves its own copy of this version.
 CDN = "https://cdn.jsdelivr.net/npm/onnxruntime-web@1.30.0/dist/"
@@ -31,7 +30,7 @@ class GraphWidget(anywidget.AnyWidget):
 
     Its state holds each graph's file name and digest, never its weights: the published page fetches the file,
     a live notebook asks for its bytes. A subclass has a folder of its own, with `index.js` and `style.css`, which
-    `make widgets` bundles; it sets `_esm, _css = bundle(__file__)` and draws its `poster`.
+    `make widgets` bundles; it sets `_esm, _css = bundle(__file__)`.
 
     Args:
         graphs: the graphs by the names that `index.js` uses.
@@ -39,7 +38,7 @@ class GraphWidget(anywidget.AnyWidget):
     """
 
     graphs = traitlets.Dict().tag(sync=True)
-    colours = traitlets.Dict(COLOURS).tag(sync=True)
+    colours = traitlets.Dict(plots.COLOURS).tag(sync=True)
     cdn = traitlets.Unicode(CDN).tag(sync=True)
 
     def __init__(self, graphs: Mapping[str, Graph], **state: Any) -> None:
@@ -59,13 +58,14 @@ class GraphWidget(anywidget.AnyWidget):
         """
         return self._graph(graph).run(**inputs)
 
-    def poster(self) -> Figure:
-        """Draw the widget as it first appears, for readers that run neither kernel nor JavaScript."""
-        raise TypeError(f"{type(self).__name__} has no poster")
-
     def show(self) -> None:
-        """Display the poster, then the widget, which hides the poster once it lives."""
-        figure = self.poster()
+        """Display a line of text as a picture, then the widget, which hides the picture once it lives.
+
+        `make execute` replaces the picture by a screenshot of the widget: its poster.
+        """
+        figure, ax = plots.figure(height=0.4)
+        ax.axis("off")
+        ax.text(0.5, 0.5, "The widget appears here when it has loaded.", ha="center", va="center", fontsize=8)
         display(figure)
         plt.close(figure)
         display(self)

@@ -5,10 +5,8 @@ from typing import Any
 
 import numpy as np
 import traitlets
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from gen_utils import plots
 from gen_utils.models.diffusion import ImageDiffusion
 from gen_utils.models.samplers import ddim_step
 from gen_utils.page.export import Graph
@@ -124,23 +122,6 @@ class DiffusionSampler(GraphWidget):
         sample = frames[-1]["guess"]
         frames.append({"picture": sample, "guess": sample, "time": np.zeros(1, dtype=np.float32)})
         return {name: np.concatenate([frame[name] for frame in frames]) for name in ("picture", "guess", "time")}
-
-    def poster(self) -> Figure:
-        """Draw the sample beside stills of its trajectory: the states, and below them the guesses."""
-        found = self.trajectory()
-        shown = np.linspace(0, self.steps, STILLS).astype(int)
-        figure, (left, right) = plots.figure(columns=2, height=1.75, width_ratios=[1, 2.6])
-        plots.show_images(left, found["picture"][-1:])
-        name = [*(f"label {each}" for each in self.classes), "no label"][self.label]
-        left.set_xlabel(f"{name}, guidance {self.guidance:g},\n{self.steps} steps", fontsize=8)
-        stills = np.concatenate([found[row][shown] for row in ("picture", "guess")])
-        plots.show_images(right, stills, columns=STILLS)
-        middles = FIELD * (np.arange(STILLS) + 0.5) - 0.5
-        right.set_xticks(middles, [f"{t:g}" for t in found["time"][shown]], fontsize=8)
-        right.set_yticks(middles[:2], ["$x_t$", r"$\hat x_0$"], fontsize=9)
-        right.tick_params(length=0)
-        right.set_xlabel("t", fontsize=8)
-        return figure
 
 
 def descent(

@@ -5,21 +5,15 @@ from collections.abc import Mapping
 
 import numpy as np
 import traitlets
-from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
-from matplotlib.patches import Circle
 
-from gen_utils import plots
 from gen_utils.page.export import Graph
-from gen_utils.page.graphs.gan import DENSITIES, LOSSES, SIDE, UPDATES
+from gen_utils.page.graphs.gan import DENSITIES, LOSSES, UPDATES
 from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import GraphWidget, bundle, check_shapes
 
 SAMPLES = 1000  # generated points of a picture
 ENOUGH = 0.01  # a mode is found if it holds this share of the samples
 BATCHES_SHOWN = 4  # of real points
-POSTER_STEPS = 600
 
 
 class GANTraining(GraphWidget):
@@ -73,16 +67,6 @@ class GANTraining(GraphWidget):
         sizes = [[*pair] for pair in _sizes(graphs).items()]
         super().__init__(graphs, density=density, loss=loss, lr=lr, d_steps=d_steps, sizes=sizes)
 
-    def poster(self) -> Figure:
-        """Draw the start that the widget first shows, and the same GAN after some hundred steps."""
-        figure, axes = plots.figure(columns=2, height=2.8)
-        for ax, steps in zip(axes, (0, POSTER_STEPS), strict=True):
-            shown = self.train(steps)
-            self._plane(ax, shown)
-            found = (shown["shares"] >= ENOUGH).sum()
-            ax.set_xlabel(f"after {steps} steps: {found} of {len(shown['shares'])} modes", fontsize=8)
-        return figure
-
     def train(self, steps: int) -> dict[str, np.ndarray]:
         """Take the steps from the start that the page takes, with the same noise: one stream, from the seed.
 
@@ -116,22 +100,6 @@ class GANTraining(GraphWidget):
             maker = update(updates["generator"], maker, phi=judge["phi"], z=normal(B, K), lr=self.lr, step=step + 1)
         shown = self.run(f"picture_{self.density}", theta=maker["average"], phi=judge["phi"], z=z)
         return {"theta": maker["theta"], "average": maker["average"], "phi": judge["phi"], "real": real, **shown}
-
-    def _plane(self, ax: Axes, shown: Mapping[str, np.ndarray]) -> None:
-        scene, colours = DENSITIES[self.density].scene(), plots.COLOURS
-        (left, low), limit = scene["centre"], scene["limit"]
-        extent = (left - limit, left + limit, low - limit, low + limit)
-        field = shown["score" if self.loss == "wgan_gp" else "field"].reshape(SIDE, SIDE)
-        green = LinearSegmentedColormap.from_list("", [(0, 0.62, 0.45, 0), (0, 0.62, 0.45, 0.6)])
-        ax.imshow(field, extent=extent, cmap=green, vmin=0, vmax=1, interpolation="bilinear")
-        for points, colour in [(shown["real"], colours["data"]), (shown["fake"], colours["model"])]:
-            ax.plot(*points.T, ".", ms=1.5, color=colour, alpha=0.7)
-        for mode, share in zip(scene["modes"], shown["shares"], strict=False):  # the moons have no circles
-            found = share >= ENOUGH
-            look = {"lw": 1.2 if found else 0.7, "ls": "-" if found else ":", "color": colours["truth"]}
-            ax.add_patch(Circle(mode, scene["radius"] + 0.04 * limit, fill=False, **look))
-        ax.set(xlim=extent[:2], ylim=extent[2:], xticks=[], yticks=[])
-        ax.spines[:].set_visible(True)
 
 
 def _sizes(graphs: Mapping[str, Graph]) -> dict[str, int | float]:

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import traitlets
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from gen_utils import plots
 from gen_utils.models.diffusion import ImageDiffusion
 from gen_utils.models.schedule import q_sample
 from gen_utils.page.export import Graph
@@ -101,18 +99,3 @@ class NoisyDrawing(DrawingWidget):
         way = descent(self.run, found["x_t"], draws, self.start, STEPS, self.label, self.guidance, eta=0.0)
         *_, last = way
         return {"noisy": found["picture"], "denoised": last["guess"], "weights": found["weights"]}
-
-    def poster(self) -> Figure:
-        """Draw the first example, what the noise leaves of it, and what it is denoised to."""
-        x = self.prepared()
-        found = self.denoise(x)
-        name = [*(f"as {each}" for each in self.classes), "without a label"][self.label]
-        shown = {
-            "your drawing": x,
-            f"noised to t = {self.times[self.start]}": found["noisy"],
-            f"denoised {name}": found["denoised"],
-        }
-        figure, axes = plots.figure(columns=3, height=1.8)
-        for ax, (caption, image) in zip(axes, shown.items(), strict=True):
-            plots.show_images(ax, image).set_xlabel(caption, fontsize=8)
-        return figure

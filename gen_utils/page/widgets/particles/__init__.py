@@ -17,7 +17,7 @@ from gen_utils.models.schedule import Schedule, alpha_bar_from, eps_from_x0
 from gen_utils.page.export import Graph
 from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import GraphWidget, bundle
-from gen_utils.page.widgets.flow_layers import HUES, hues, sector
+from gen_utils.page.widgets.flow_layers import HUES, hues
 from gen_utils.toys import IsotropicMixture
 
 PARTICLES = 1000
@@ -83,19 +83,6 @@ class Particles(GraphWidget):
             found = self.run(score, x=x, noise=eps, i=i, steps=self.steps, eta=self.eta)
             yield found
             x = found["x_next"]
-
-    def poster(self) -> Figure:
-        """Draw the start, and where the particles end under each score."""
-        start = self._start()
-        colours = [self.palette[i] for i in sector(*start.T)]
-        figure, axes = plots.figure(columns=3, height=2.4)
-        for ax, name in zip(axes, ("", "exact", "learned"), strict=True):
-            x = self.states(name)[-1] if name else start
-            self._plane(ax, x, colours)
-            inside, outside = 100 * self.shares(x)
-            told = f"{name} score:\n{inside:.1f} % inside inner line,\n{outside:.1f} % outside outer line"
-            ax.set_xlabel(told if name else "start: noise", fontsize=8)
-        return figure
 
     def _start(self) -> np.ndarray:
         return Noise(self.seed).normal(2 * PARTICLES).reshape(-1, 2)

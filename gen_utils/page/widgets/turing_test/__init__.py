@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 import traitlets
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from gen_utils import plots
 from gen_utils.models.diffusion import ImageDiffusion
 from gen_utils.models.samplers import ddim_step
 from gen_utils.page.export import Graph
@@ -129,16 +127,6 @@ class TuringTest(GraphWidget):
         noise = Noise(self.seed)
         left = noise.uniform() < 0.5
         return {name: self._draw(name, noise) for name in (self.sought, self.other)}, left
-
-    def poster(self) -> Figure:
-        """Draw both sides with their names, as they are in the round before the first: nothing is given away."""
-        noise = Noise(self.seed - 1)
-        noise.uniform()
-        figure, axes = plots.figure(columns=2, height=2.6)
-        for ax, name in zip(axes, (self.sought, self.other), strict=True):
-            plots.show_images(ax, self._draw(name, noise), columns=4)
-            ax.set_xlabel(f"{name} (means)" if self._shown(name) == "means" else name)
-        return figure
 
     def _shown(self, name: str) -> str:
         greys = [self.sources[each]["grey"] for each in (self.sought, self.other)]
