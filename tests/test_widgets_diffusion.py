@@ -16,11 +16,12 @@ from gen_utils.models.diffusion import ImageDiffusion
 from gen_utils.models.samplers import ddim, ddim_step
 from gen_utils.models.schedule import q_sample
 from gen_utils.page import export
+from gen_utils.page.graphs.diffusion import image_noise, image_step
 from gen_utils.page.graphs.drawing import prepare
 from gen_utils.page.noise import Noise
 from gen_utils.page.widgets import base
-from gen_utils.page.widgets.diffusion_sampler import INPUTS, OUTPUTS, DiffusionSampler, step
-from gen_utils.page.widgets.noisy_drawing import NOISE_INPUTS, NOISE_OUTPUTS, NoisyDrawing, noise
+from gen_utils.page.widgets.diffusion_sampler import INPUTS, OUTPUTS, DiffusionSampler
+from gen_utils.page.widgets.noisy_drawing import NOISE_INPUTS, NOISE_OUTPUTS, NoisyDrawing
 
 mpl.use("agg")
 DIGITS, NONE = [str(digit) for digit in range(10)], 10
@@ -39,8 +40,8 @@ class Convolutions(nn.Module):
             self.label = nn.Embedding(NONE + 1, 8)
 
     def forward(self, x_t, log_snr, y):
-        told = self.label(y) + (log_snr / 8).tanh()[:, None]
-        return 3 * self.outer(torch.tanh(2 * self.inner(x_t) + told[..., None, None]))
+        cond = self.label(y) + (log_snr / 8).tanh()[:, None]
+        return 3 * self.outer(torch.tanh(2 * self.inner(x_t) + cond[..., None, None]))
 
 
 class Recall(nn.Module):
@@ -84,14 +85,14 @@ def step_graph(model, name):
     """The step of a model as a graph."""
     given = {key: torch.zeros(shape) for key, shape in INPUTS.items()}
     given |= {key: torch.full((1,), value) for key, value in [("i", 3.0), ("steps", 7.0), ("guidance", 2.0)]}
-    return export.export(partial(step, model), given, list(OUTPUTS), name)
+    return export.export(partial(image_step, model), given, list(OUTPUTS), name)
 
 
 def noise_graph(model, name):
     """The noising of a model as a graph."""
     given = {key: torch.zeros(shape) for key, shape in NOISE_INPUTS.items()}
     given |= {"i": torch.full((1,), 3.0), "steps": torch.full((1,), 7.0)}
-    return export.export(partial(noise, model), given, list(NOISE_OUTPUTS), name)
+    return export.export(partial(image_noise, model), given, list(NOISE_OUTPUTS), name)
 
 
 @cache  # for the browser's tests too
@@ -144,7 +145,9 @@ def descended(model, x, draws, start, steps, label, guidance, eta):
     schedule = model.schedule.strided(steps)
     found = {"picture": [], "guess": [], "time": []}
     for i in range(start, 0, -1):
-        x0_hat, _ = model.guided(x, schedule.log_snr[i].view(1), torch.tensor([label]), guidance)
+        log_snr = schedule.log_snr[i].view(1)
+        guided = partial(model.guided, y=torch.tensor([label]), guidance=guidance)
+        x0_hat, _ = (model.predict if label == NONE else guided)(x, log_snr)
         for name, value in [("picture", picture(x)), ("guess", picture(x0_hat))]:
             found[name].append(value)
         found["time"].append(round(i * model.schedule.T / steps))
@@ -180,7 +183,7 @@ def test_the_page_s_steps_are_ddim_s(made, steps):
         states = list(islice(ddim(predict, x, model.schedule.strided(steps)), 11))
         for i, expected in enumerate(states[1:]):
             left = torch.tensor([float(steps - i)])
-            x, _, _, t = step(model, x, torch.zeros_like(x), left, *numbers)
+            x, _, _, t = image_step(model, x, torch.zeros_like(x), left, *numbers)
             torch.testing.assert_close(x, expected, rtol=0, atol=1e-5)
             assert t == round((steps - i) * 1000 / steps)
 
@@ -220,19 +223,19 @@ def test_every_setting_matters_and_guidance_only_with_a_label(made):
     assert (first - free).abs().max() > 0.01
 
 
-def test_noise_buries_an_image_as_q_sample_does(made):
+def test_noise_is_added_as_q_sample_does(made):
     model, x, eps = made.models["convolutions"], IMAGES[:1], normal(Noise(3))
     for steps, i in [(20, 0), (20, 1), (20, 13), (20, 20), (7, 3)]:
         numbers = {"i": torch.tensor([float(i)]), "steps": torch.tensor([float(steps)])}
         alpha_bar_t = model.schedule.alpha_bar[round(1000 * i / steps)]
         expected = alpha_bar_t.sqrt() * (2 * x - 1) + (1 - alpha_bar_t).sqrt() * eps
         weights = torch.stack([alpha_bar_t, 1 - alpha_bar_t]).sqrt()
-        told = expected, picture(expected), torch.tensor([float(round(1000 * i / steps))]), weights
-        found = noise(model, x, eps, *numbers.values())
+        outputs = expected, picture(expected), torch.tensor([float(round(1000 * i / steps))]), weights
+        found = image_noise(model, x, eps, *numbers.values())
         graph = made.noise["convolutions"].run(
             x=x.numpy(), noise=eps.numpy(), **{k: v.numpy() for k, v in numbers.items()}
         )
-        for name, value, value_found in zip(NOISE_OUTPUTS, told, found, strict=True):
+        for name, value, value_found in zip(NOISE_OUTPUTS, outputs, found, strict=True):
             torch.testing.assert_close(value_found, value, rtol=0, atol=1e-6)
             np.testing.assert_allclose(graph[name], value, rtol=0, atol=1e-6)
 
