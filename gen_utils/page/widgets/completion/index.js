@@ -52,7 +52,7 @@ function buildCompletion(model, graphs) {
       show(images, rows, row + 1);
       await nextFrame();
     }
-    text.textContent = `${28 * (28 - rows)} pixels of each completion drawn from p(pixel | all before it).`;
+    text.textContent = drawnPixels(rows);
     done.dataset.images = Array.from(images, Number).join("");
     done.dataset.shown = JSON.stringify({ rows, seed });
     done.dataset.ms = performance.now() - began;
@@ -78,7 +78,7 @@ function buildCompletion(model, graphs) {
     pad.element,
     h(
       "div", { class: "gu-pad" },
-      h("div", { class: "gu-seen" }, seen.element, h("div", {}, rows.element, text, h("div", { class: "gu-buttons" }, button("Complete", () => set({ seed: model.get("seed") + 1 }))))),
+      h("div", { class: "gu-seen" }, seen.element, h("div", {}, rows.element, reserve(text, drawnPixels(1)), h("div", { class: "gu-buttons" }, button("Complete", () => set({ seed: model.get("seed") + 1 }))))),
       done,
       h("div", { class: "gu-caption" }, "Draw a whole digit: the line cuts it. Blue: kept from your drawing. Orange: drawn by the model."),
     ),
@@ -111,5 +111,7 @@ function cutImage(label) {
   };
   return { element: h("div", { class: "gu-paper" }, canvas, line), canvas, paint };
 }
+
+const drawnPixels = (rows) => `${28 * (28 - rows)} pixels of each completion drawn from p(pixel | all before it).`;
 
 export default { render };
