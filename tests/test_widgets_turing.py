@@ -38,7 +38,7 @@ def small_models():
             "MADE": MADE(hidden_dims=(90,)),
         }
         with torch.no_grad():
-            for layer in (models["VAE"].decoder[-1], models["MADE"].direct, models["MADE"].hidden[0]):
+            for layer in (models["VAE"].decoder.layers[-1], models["MADE"].direct, models["MADE"].hidden[0]):
                 layer.weight.normal_(std=0.3)
             models["GAN"].generator.body[7].weight.mul_(20)
     return {name: model.eval().requires_grad_(False) for name, model in models.items()}
