@@ -71,10 +71,10 @@ def test_constraints_are_colabs(tmp_path):
     colab, ours = versions(COLAB_LIST.read_text()), versions(CONSTRAINTS.read_text())
     assert {n: colab.get(n) for n in ours} == ours
     # The whole of it too, less NVIDIA's libraries, which belong to Colab's own build of torch.
-    whole = tmp_path / "constraints.txt"
-    whole.write_text("".join(f"{n}=={v}\n" for n, v in colab.items() if not n.startswith("nvidia-")))
-    run = resolve(whole, "--offline")
-    run = run if run.returncode == 0 else resolve(whole)
+    every = tmp_path / "constraints.txt"
+    every.write_text("".join(f"{n}=={v}\n" for n, v in colab.items() if not n.startswith("nvidia-")))
+    run = resolve(every, "--offline")
+    run = run if run.returncode == 0 else resolve(every)
     assert run.returncode == 0, run.stderr
 
 

@@ -82,7 +82,7 @@ def opened(browser, origin, name):
         yield page
 
 
-def assert_missing_is_told(browser, origin, name, graph):
+def assert_missing_is_reported(browser, origin, name, graph):
     """Without one of its graphs a widget says so, and draws nothing."""
     with watched(browser, origin, viewport=COLUMN, troubles=(troubles := [])) as page:
         page.route(f"**/{graph}.onnx*", lambda route: route.fulfill(status=404))
