@@ -32,10 +32,10 @@ class GANTraining(GraphWidget):
             `gan.UPDATES` names for each loss: `discriminator_…`, of `gan.discriminator_step`, from `phi`, `m`, `v`,
             `theta`, `x` `(B, 2)`, `z` `(B, K)`, `u` `(B, 1)`, `lr` `(1,)` and `step` `(1,)` to `new_phi`, `new_m`,
             `new_v` and `loss` `(1,)`; `generator_…`, of `gan.averaged_generator_step`, from `theta`, `m`, `v`,
-            `average`, `phi`, `z`, `lr` and `step` to `new_theta`, `new_m`, `new_v`, `new_average` and `loss`. For each
-            of `gan.DENSITIES`, `data_…`, of `gan.points`, from `u` `(B,)` and `eps` `(B, 2)` to what `gan.POINTS`
-            names; and `picture_…`, of `gan.picture`, from `theta`, `phi` and `z` `(1000, K)` to what `gan.PICTURE`
-            names.
+            `average`, `phi`, `z`, `lr` and `step` to `new_theta`, `new_m`, `new_v`, `new_average` and `loss`. For
+            each of `gan.DENSITIES`, `data_…`, of `gan.points`, from `u` `(B,)` and `eps` `(B, 2)` to what
+            `gan.POINTS` names; and `picture_…`, of `gan.picture`, from `theta`, `phi` and `z` `(1000, K)` to what
+            `gan.PICTURE` names.
         density: chosen at first, of `gan.DENSITIES`.
         loss: chosen at first, of `gan.LOSSES`.
         lr: the learning rate of both networks at first, from 1e-5 to 0.1.
