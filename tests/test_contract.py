@@ -470,7 +470,7 @@ def doors_of_x(model):
             calls["grid_log_joint"] = lambda x: metrics.grid_log_joint(model, x, 3)
     trainer = train_gan_steps if isinstance(model, GAN) else train_steps
     if isinstance(model, Trainable | GAN):
-        calls["train_steps"] = lambda x: trainer(model, x, y, steps=1, batch_size=1)
+        calls["train_steps"] = lambda x: next(trainer(model, x, y, steps=1, batch_size=1))
     return calls
 
 
@@ -544,9 +544,9 @@ def test_every_door_checks_its_numbers(name):
         ("classes", lambda: ConvGAN(classes=0)),
         ("generator_width", lambda: ConvGAN(generator_width=0)),
         ("discriminator_width", lambda: ConvGAN(discriminator_width=0)),
-        ("steps", lambda: train_steps(VAE(2, (4,), (3,)), torch.zeros(1, 3), steps=0, batch_size=1)),
-        ("batch_size", lambda: train_steps(VAE(2, (4,), (3,)), torch.zeros(1, 3), steps=1, batch_size=0)),
-        ("d_steps", lambda: train_gan_steps(GAN(), torch.zeros(1, 2), steps=1, batch_size=1, d_steps=0)),
+        ("steps", lambda: next(train_steps(VAE(2, (4,), (3,)), torch.zeros(1, 3), steps=0, batch_size=1))),
+        ("batch_size", lambda: next(train_steps(VAE(2, (4,), (3,)), torch.zeros(1, 3), steps=1, batch_size=0))),
+        ("d_steps", lambda: next(train_gan_steps(GAN(), torch.zeros(1, 2), steps=1, batch_size=1, d_steps=0))),
     ],
 )
 def test_sizes_are_positive(name, call):
@@ -555,7 +555,7 @@ def test_sizes_are_positive(name, call):
 
 def test_the_trainer_wants_a_label_for_each_example():
     model = build("vae-conditional")
-    refused(ValueError, "2", lambda: train_steps(model, examples(model, 3), torch.zeros(2).long(), steps=1))
+    refused(ValueError, "2", lambda: next(train_steps(model, examples(model, 3), torch.zeros(2).long(), steps=1)))
 
 
 @pytest.mark.parametrize("size", [-0.1, math.nan, math.inf, -1])

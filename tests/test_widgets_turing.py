@@ -1,6 +1,6 @@
 """The Turing test: what its sources draw, what it shows, its chances, its state, its poster, its refusals."""
 
-from functools import partial
+from functools import cache, partial
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -82,6 +82,7 @@ def source_graphs(images, models):
     }
 
 
+@cache  # for the browser's tests too
 def exported():
     """Forty real images, small models, and the graphs of all."""
     images, models = data.mnist().test[:40], small_models()

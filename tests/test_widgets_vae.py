@@ -1,6 +1,7 @@
 """The widgets of the VAE chapter that hold several pictures at once: their state, their posters, their refusals."""
 
 import math
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,6 +24,7 @@ BETAS, RATES, DISTORTIONS = [0.5, 1.0, 4.0], [30.16, 21.24, 6.0312], [71.31, 77.
 IMAGES = torch.randint(256, (6, 1, 28, 28), generator=torch.Generator().manual_seed(0)) / 255
 
 
+@cache  # for the browser's tests too
 def exported():
     """Untrained models of strong contrast, as functions and as the graphs that the chapter would export of them."""
     torch.manual_seed(0)
