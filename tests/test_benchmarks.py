@@ -164,7 +164,7 @@ def test_judge_is_exact_where_the_bound_is():
 def test_judge_sees_our_model_as_it_sees_itself():
     model, x = VAE(latent_dim=2), torch.rand(7, 1, 28, 28).round()
     ours = model.log_weights(x, 5, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(benchmark.log_weights(model, x, 5, torch.Generator().manual_seed(0)), ours)
+    torch.testing.assert_close(benchmark.log_weights(model, x, 5, generator=torch.Generator().manual_seed(0)), ours)
 
 
 @pytest.mark.skipif(not (ROOT / "_build/benchmark/installed").exists(), reason="`make benchmark` has not run here")
