@@ -164,7 +164,7 @@ def test_judge_is_exact_where_the_bound_is():
 def test_judge_sees_our_model_as_it_sees_itself():
     model, x = VAE(latent_dim=2), torch.rand(7, 1, 28, 28).round()
     ours = model.log_weights(x, 5, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(benchmark.log_weights(model, x, 5, torch.Generator().manual_seed(0)), ours)
+    torch.testing.assert_close(benchmark.log_weights(model, x, 5, generator=torch.Generator().manual_seed(0)), ours)
 
 
 @pytest.mark.skipif(not (ROOT / "_build/benchmark/installed").exists(), reason="`make benchmark` has not run here")
@@ -271,7 +271,7 @@ def test_each_step_of_the_sampler_is_one_call(build):
 def test_what_is_drawn_is_what_is_predicted_in_the_end(build, monkeypatch):
     model = build()
     network = model.averaged.module if isinstance(model, diffusion.Ours) else model
-    monkeypatch.setattr(network, "predict", lambda x_t, log_snr, *y: (torch.full_like(x_t, -0.5), 0.0))
+    monkeypatch.setattr(network, "predict", lambda x_t, log_snr, y=None: (torch.full_like(x_t, -0.5), 0.0))
     x = model.draw(3, 2, torch.Generator().manual_seed(0))
     torch.testing.assert_close(x, torch.full((3, 1, 28, 28), 0.25), atol=1e-5, rtol=0)
 

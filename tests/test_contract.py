@@ -61,7 +61,7 @@ MODELS = {
     "gan-conv": lambda: ConvGAN(3, 4, 2, 2, (2, 8, 12)),
     "diffusion": lambda: Diffusion(nets.Denoiser(2, (16,)), cosine(20), bound_weight=1.0),
     "diffusion-images": lambda: ImageDiffusion(Labelled(), cosine(20), (1, 6, 5), 3, bound_weight=1.0),
-    "toy-mixture": lambda: toys.Mixture(torch.randn(3, 2), 0.5),
+    "toy-mixture": lambda: toys.IsotropicMixture(torch.randn(3, 2), 0.5),
     "histogram": lambda: Histogram([0, 0], [1, 2], bins=3).fit(torch.rand(9, 2), pseudo_count=0.1),
     "gaussian": lambda: Gaussian((2, 3)).fit(torch.randn(20, 2, 3)),
     "kde": lambda: KDE(torch.randn(6, 2, 3), bandwidth=0.3),

@@ -244,7 +244,7 @@ def test_odes_approach_the_exact_curve_at_their_order(sampler, ratio):
 @pytest.fixture
 def mixture():
     means = torch.tensor([[-2.0, -1.0], [1.0, 1.5], [1.5, -1.5]])
-    return toys.Mixture(means, 0.4, torch.tensor([0.5, 0.3, 0.2]))
+    return toys.IsotropicMixture(means, 0.4, torch.tensor([0.5, 0.3, 0.2]))
 
 
 def kolmogorov(mixture, x, direction):
@@ -322,7 +322,7 @@ def test_the_ode_s_likelihood_is_the_density(mixture):
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.1)
     assert errors[1] / errors[2] == pytest.approx(4, rel=0.1)
     assert errors[2] < 1e-3
-    x0 = torch.cat([mixture.sample(50, seeded()), 2 * noise(50, 2)])  # some where hardly any data is
+    x0 = torch.cat([mixture.sample(50, generator=seeded()), 2 * noise(50, 2)])  # some where hardly any data is
     predict, exact = from_score(mixture.score), mixture.log_prob(x0)
     errors = [(ode_log_prob(predict, x0, Schedule(cosine(1000)).strided(T)) - exact).abs().max() for T in (100, 400)]
     assert errors[1] < errors[0] / 8

@@ -1,11 +1,10 @@
-"""The diffusion sampler and the noisy drawing: their steps, their state, their posters, their refusals."""
+"""The diffusion sampler and the noisy drawing: their steps, their state, their refusals."""
 
 from functools import cache, partial
 from itertools import islice
 from types import SimpleNamespace
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -17,8 +16,8 @@ from gen_utils.models.diffusion import ImageDiffusion
 from gen_utils.models.samplers import ddim, ddim_step
 from gen_utils.models.schedule import q_sample
 from gen_utils.page import export
-from gen_utils.page.drawing import prepare
 from gen_utils.page.graphs.diffusion import image_noise, image_step
+from gen_utils.page.graphs.drawing import prepare
 from gen_utils.page.noise import Noise
 from gen_utils.page.widgets import base
 from gen_utils.page.widgets.diffusion_sampler import INPUTS, OUTPUTS, DiffusionSampler
@@ -297,40 +296,6 @@ def test_the_state_is_what_the_widgets_were_given(made):
     }
     assert widget.times == [*range(0, 1001, 50)]
     np.testing.assert_array_equal(base.images_from_text(widget.examples), IMAGES)
-
-
-# ---- The posters -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("label", "steps", "name"), [(7, 10, "label 7"), (NONE, 5, "no label")])
-def test_the_sampler_s_poster_shows_the_sample_and_the_way_to_it(made, label, steps, name):
-    widget = make_sampler(made, label=label, steps=steps)
-    widget.seed = 5
-    figure = widget.poster()
-    figure.canvas.draw()
-    left, right = figure.axes
-    expected = drawn(made, 5, label, 1.5, steps, 0.0)
-    np.testing.assert_allclose(left.get_images()[0].get_array(), expected["picture"][-1, 0], atol=1e-5)
-    assert left.get_xlabel() == f"{name}, guidance 1.5,\n{steps} steps"
-    shown = np.asarray(right.get_images()[0].get_array()).reshape(2, 28, 6, 28).swapaxes(1, 2)
-    places = [i * steps // 5 for i in range(6)]
-    for row, kind in zip(shown, ("picture", "guess"), strict=True):
-        np.testing.assert_allclose(row, expected[kind][places, 0], atol=1e-5)
-    assert [tick.get_text() for tick in right.get_xticklabels()] == [str(t) for t in range(1000, -1, -200)]
-    plt.close(figure)
-
-
-@pytest.mark.parametrize(("label", "name"), [(NONE, "without a label"), (6, "as 6")])
-def test_the_drawing_s_poster_shows_what_pytorch_computes(made, label, name):
-    widget = make_drawing(made, label=label)
-    widget.example, widget.start, widget.seed = 1, 14, 3
-    figure = widget.poster()
-    figure.canvas.draw()
-    x = prepared(IMAGES[1])
-    for ax, expected in zip(figure.axes, (x, *denoised(made, x, 14, label, 3)), strict=True):
-        np.testing.assert_allclose(ax.get_images()[0].get_array(), expected[0, 0], atol=1e-5)
-    assert [ax.get_xlabel() for ax in figure.axes] == ["your drawing", "noised to t = 700", f"denoised {name}"]
-    plt.close(figure)
 
 
 # ---- Bad input -------------------------------------------------------------------------------------------------

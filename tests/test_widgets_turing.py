@@ -1,10 +1,9 @@
-"""The Turing test: what its sources draw, what it shows, its chances, its state, its poster, its refusals."""
+"""The Turing test: what its sources draw, what it shows, its chances, its state, its refusals."""
 
 from functools import cache, partial
 from types import SimpleNamespace
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -20,6 +19,7 @@ from gen_utils.models.samplers import ddim
 from gen_utils.models.vae import VAE
 from gen_utils.page import export
 from gen_utils.page.graphs import turing_test as graphs
+from gen_utils.page.graphs.made import draw_by_pixels
 from gen_utils.page.noise import Noise
 from gen_utils.page.widgets import TuringTest, turing_test
 
@@ -75,11 +75,11 @@ def source_graphs(images, models):
         ),
         "diffusion": source(
             graphs.diffusion(models["diffusion"], STEPS),
-            {"x": z(8, 1, 28, 28), "step": torch.eye(STEPS)[1], "u_label": label((8,)), "u": U[8]},
+            {"x": z(8, 1, 28, 28), "turn": torch.eye(STEPS)[1], "u_label": label((8,)), "u": U[8]},
             ["x_next", "grey", "binary"],
             "diffusion",
         ),
-        "MADE": source(graphs.made(models["MADE"]), {"u": U[16]}, ["binary"], "made"),
+        "MADE": source(draw_by_pixels(models["MADE"]), {"u": U[16]}, ["binary"], "made"),
     }
 
 
@@ -206,7 +206,7 @@ def test_labels_are_even_and_never_out_of_range():
 
 def test_made_refuses_what_it_cannot_run():
     with pytest.raises(ValueError, match="one hidden layer, got 2"):
-        graphs.made(MADE(hidden_dims=(3, 3), event_shape=(4,)))
+        draw_by_pixels(MADE(hidden_dims=(3, 3), event_shape=(4,)))
 
 
 # ---- A round ---------------------------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ def test_chances_are_the_binomial_s_tail():
     assert table[3] == [1.0, 0.875, 0.5, 0.125]
 
 
-# ---- The state and the poster ----------------------------------------------------------------------------------
+# ---- The state ---------------------------------------------------------------------------------------------
 
 
 def test_the_state_holds_what_the_page_must_know_and_no_weights(made):
@@ -277,23 +277,6 @@ def test_the_state_holds_what_the_page_must_know_and_no_weights(made):
     first = {"sought": "real", "other": "VAE", "pixels": "binary", "seed": 1, "scores": {}}
     assert widget.get_state([*first]) == first
     assert state["chances"] == turing_test.chances(40)
-
-
-@pytest.mark.parametrize(("pixels", "names"), [("grey", ["real", "VAE (means)"]), ("binary", ["real", "VAE"])])
-def test_the_poster_names_the_sides_of_another_round(made, pixels, names):
-    widget = make(made, pixels=pixels)
-    figure = widget.poster()
-    figure.canvas.draw()
-    sides = dict(shown(made, 0, "real", "VAE", pixels))
-    assert [ax.get_xlabel() for ax in figure.axes] == names
-    for ax, name in zip(figure.axes, ("real", "VAE"), strict=True):
-        picture = (
-            np.asarray(ax.get_images()[0].get_array()).reshape(4, 28, 4, 28).swapaxes(1, 2).reshape(16, 1, 28, 28)
-        )
-        assert (np.abs(picture - sides[name].numpy()) > 1e-5).mean() < 1e-4
-        first = widget.grids()[0][name]
-        assert (np.abs(picture - first) > 0.1).mean() > 0.01
-    plt.close(figure)
 
 
 # ---- Bad input -------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from torch import Tensor
 from gen_utils.models.diffusion import ImageDiffusion
 from gen_utils.models.samplers import Predict, ddim_step
 from gen_utils.models.schedule import Schedule, alpha_bar_from, eps_from_x0, q_sample
-from gen_utils.toys import Mixture
+from gen_utils.toys import IsotropicMixture
 
 ARROWS = 13  # on a side of the plane
 REGIONS = [0.5, 0.99]  # share of the data that the densest region within each line holds
@@ -86,7 +86,7 @@ def pixels(x: Tensor) -> Tensor:
 # ---- Particles -------------------------------------------------------------------------------------------------
 
 
-def exact(density: Mixture, x_t: Tensor, log_snr: Tensor) -> tuple[Tensor, float]:
+def exact(density: IsotropicMixture, x_t: Tensor, log_snr: Tensor) -> tuple[Tensor, float]:
     """Predict x₀ from x_t `(B, 2)` and its log-SNR `(B,)` by the true posterior mean: a `Predict` that exports.
 
     It is Tweedie's (x_t + (1 − ᾱ) score) / √ᾱ, without that quotient of small numbers, which loses digits at t = T.
@@ -97,7 +97,7 @@ def exact(density: Mixture, x_t: Tensor, log_snr: Tensor) -> tuple[Tensor, float
     alpha_bar_t = alpha_bar_from(log_snr[:, None])
     signal = alpha_bar_t**0.5
     gain = signal * density.sigma**2 / (alpha_bar_t * density.sigma**2 + (1 - alpha_bar_t))
-    return gain * x_t + (1 - gain * signal) * density.shares(x_t, alpha_bar_t) @ density.means, -1.0
+    return gain * x_t + (1 - gain * signal) * density.responsibilities(x_t, alpha_bar_t) @ density.means, -1.0
 
 
 def particle_step(
@@ -131,7 +131,7 @@ def arrow_grid(limit: float) -> Tensor:
     return torch.cartesian_prod(ticks, ticks)
 
 
-def region_levels(density: Mixture) -> Tensor:
+def region_levels(density: IsotropicMixture) -> Tensor:
     """Find log p(x) on the border of the densest region that holds each share of `REGIONS`, `(2,)` in nats.
 
     They are quantiles of log p over 200,000 draws: the shares are right to 0.1 %.
@@ -140,7 +140,7 @@ def region_levels(density: Mixture) -> Tensor:
     return density.log_prob(drawn).quantile(1 - torch.tensor(REGIONS))
 
 
-def particle_judge(density: Mixture, levels: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+def particle_judge(density: IsotropicMixture, levels: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """Compare points `(B, 2)` with the densest regions of the density, given their `levels`.
 
     Returns:

@@ -3,12 +3,9 @@
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-from torch._higher_order_ops.scan import scan
 
 from gen_utils.models.diffusion import ImageDiffusion
-from gen_utils.models.made import MADE
 from gen_utils.models.samplers import ddim_step
 from gen_utils.page.graphs.diffusion import pixels
 
@@ -47,7 +44,7 @@ def diffusion(
 ) -> Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
     """Build the function of one step of DDIM, without fresh noise, to images of random labels.
 
-    It takes the state `x`, `(B, 1, 28, 28)`, noise at first; `step`, `(S,)`, 1 at the number of the step and 0
+    It takes the state `x`, `(B, 1, 28, 28)`, noise at first; `turn`, `(S,)`, 1 at the number of the step and 0
     elsewhere; `u_label`, uniform noise `(B,)`; and `u`, uniform noise of the shape of x. It returns `x_next`, `grey`
     and `binary`, of the shape of x; after the last step, the latter two are the images.
     """
@@ -55,57 +52,10 @@ def diffusion(
     schedule, classes = model.schedule.strided(steps), model.classes
     levels = [each.flip(0) for each in (schedule.log_snr[1:], schedule.alpha_bar[1:], schedule.alpha_bar[:-1])]
 
-    def draw(x: Tensor, step: Tensor, u_label: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        log_snr, alpha_bar_t, alpha_bar_s = (step @ level for level in levels)
+    def draw(x: Tensor, turn: Tensor, u_label: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        log_snr, alpha_bar_t, alpha_bar_s = (turn @ level for level in levels)
         x0_hat, _ = model.predict(x, log_snr.expand(len(x)), random_labels(u_label, classes))
         x_next = ddim_step(x, x0_hat, alpha_bar_t, alpha_bar_s, 0.0, torch.zeros_like(x))
         return x_next, *with_draws(pixels(x_next), u)
 
     return draw
-
-
-def made(model: MADE) -> Callable[[Tensor], Tensor]:
-    """Build the function that draws images pixel by pixel, from uniform noise to 0 and 1, `(B, 1, 28, 28)` both.
-
-    The pixels so far enter each hidden unit and each logit as a running sum, to which the next pixel adds its column:
-    all pixels together cost about as much as one pass of the network, as in `MADE.sample`.
-
-    Args:
-        model: one with a single hidden layer.
-
-    Raises:
-        ValueError: more hidden layers, or none.
-    """
-    if len(model.hidden) != 1:
-        raise ValueError(f"model: expected a MADE with one hidden layer, got {len(model.hidden)}")
-    layers = (*model.hidden, model.output, model.direct)
-    bands = [(layer.bands(), layer.in_features) for layer in layers]  # the file holds no zeros beside them
-    biases = [layer.bias.detach() for layer in layers[:2]]
-
-    def draw(u: Tensor) -> Tensor:
-        noise = u.flatten(1).T  # (D, B)
-        to_hidden, to_logits, direct = (_dense(*each) for each in bands)
-        D, B = noise.shape
-
-        def pixel(sums: tuple[Tensor, Tensor], given: tuple[Tensor, ...]) -> tuple[tuple[Tensor, Tensor], Tensor]:
-            units, logits = sums
-            d, u_d, to_hidden_d, to_logits_d, direct_d = given
-            logit = logits.index_select(1, d)[:, 0] + F.silu(units) @ to_logits_d
-            x_d = (u_d < logit.sigmoid()).to(u.dtype)
-            centred = (2 * x_d - 1)[:, None]
-            return (units + centred * to_hidden_d, logits + centred * direct_d), x_d
-
-        zero = 0 * u.flatten(1)[:, :1]  # (B, 1); from u, for a constant would be stored B times
-        sums = tuple(zero + bias for bias in biases)
-        rows = torch.arange(D)[:, None], noise, to_hidden.T, to_logits, direct.T
-        _, x = scan(pixel, sums, rows)
-        return x.T.reshape(B, *model.event_shape)
-
-    return draw
-
-
-def _dense(bands: list[Tensor], width: int) -> Tensor:
-    dense, *rest = bands
-    for band in rest:
-        dense = torch.cat([F.pad(dense, (0, band.shape[1] - dense.shape[1])), band])
-    return F.pad(dense, (0, width - dense.shape[1]))

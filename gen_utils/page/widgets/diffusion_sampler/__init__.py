@@ -5,13 +5,11 @@ from typing import Any
 
 import numpy as np
 import traitlets
-from matplotlib.figure import Figure
 
-from gen_utils import plots
-from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
+from gen_utils.page.graphs.drawing import FIELD
 from gen_utils.page.noise import Noise
-from gen_utils.page.widgets.base import GraphWidget, check_shapes, class_names, css, esm
+from gen_utils.page.widgets.base import GraphWidget, bundle, check_shapes, class_names
 
 STEPS = (5, 10, 20, 50)  # that a reader can choose from: all divisible by the stills' number less one
 STILLS = 6  # of a trajectory, its ends included
@@ -41,8 +39,7 @@ class DiffusionSampler(GraphWidget):
             of other shapes.
     """
 
-    _esm = esm("../lib/diffusion.js", "diffusion_sampler/index.js")
-    _css = css("../lib/diffusion.css")
+    _esm, _css = bundle(__file__)
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)
     choices = traitlets.List(traitlets.Int(), [*STEPS]).tag(sync=True)
     stills = traitlets.Int(STILLS).tag(sync=True)
@@ -84,23 +81,6 @@ class DiffusionSampler(GraphWidget):
         sample = frames[-1]["guess"]
         frames.append({"picture": sample, "guess": sample, "time": np.zeros(1, dtype=np.float32)})
         return {name: np.concatenate([frame[name] for frame in frames]) for name in ("picture", "guess", "time")}
-
-    def poster(self) -> Figure:
-        """Draw the sample beside stills of its trajectory: the states, and below them the guesses."""
-        found = self.trajectory()
-        shown = np.linspace(0, self.steps, STILLS).astype(int)
-        figure, (left, right) = plots.figure(columns=2, height=1.75, width_ratios=[1, 2.6])
-        plots.show_images(left, found["picture"][-1:])
-        name = [*(f"label {each}" for each in self.classes), "no label"][self.label]
-        left.set_xlabel(f"{name}, guidance {self.guidance:g},\n{self.steps} steps", fontsize=8)
-        stills = np.concatenate([found[row][shown] for row in ("picture", "guess")])
-        plots.show_images(right, stills, columns=STILLS)
-        middles = FIELD * (np.arange(STILLS) + 0.5) - 0.5
-        right.set_xticks(middles, [f"{t:g}" for t in found["time"][shown]], fontsize=8)
-        right.set_yticks(middles[:2], ["$x_t$", r"$\hat x_0$"], fontsize=9)
-        right.tick_params(length=0)
-        right.set_xlabel("t", fontsize=8)
-        return figure
 
 
 def descent(

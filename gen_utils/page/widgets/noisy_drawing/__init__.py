@@ -4,14 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import traitlets
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from gen_utils import plots
-from gen_utils.page.drawing import FIELD, SIDE
 from gen_utils.page.export import Graph
+from gen_utils.page.graphs.drawing import FIELD, SIDE
 from gen_utils.page.noise import Noise
-from gen_utils.page.widgets.base import DrawingWidget, check_shapes, css, esm
+from gen_utils.page.widgets.base import DrawingWidget, bundle, check_shapes
 from gen_utils.page.widgets.diffusion_sampler import IMAGE, INPUTS, OUTPUTS, choice_traits, descent
 
 STEPS = 20  # from noise to an image
@@ -26,7 +24,7 @@ class NoisyDrawing(DrawingWidget):
     Args:
         noise: a graph from `NOISE_INPUTS` to `NOISE_OUTPUTS`: `graphs.diffusion.image_noise` of a model.
         step: a graph as `DiffusionSampler` takes it, of the same model.
-        prepare: `gen_utils.page.drawing.prepare` as a graph from `ink`, `(1, 1, 280, 280)`, to `x`.
+        prepare: `gen_utils.page.graphs.drawing.prepare` as a graph from `ink`, `(1, 1, 280, 280)`, to `x`.
         examples: images that a reader may begin with, `(n, 1, 28, 28)` in [0, 1].
         classes: names of the C labels, all different.
         label: of the denoiser at first, 0…C − 1, or C for none; none if not given.
@@ -38,8 +36,7 @@ class NoisyDrawing(DrawingWidget):
             label, guidance outside 0…8, or a graph of other shapes.
     """
 
-    _esm = esm("../lib/drawing_pad.js", "../lib/diffusion.js", "noisy_drawing/index.js")
-    _css = css("../lib/diffusion.css")
+    _esm, _css = bundle(__file__)
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)
     times = traitlets.List(traitlets.Int()).tag(sync=True)
     start = traitlets.Int(STEPS // 2).tag(sync=True)
@@ -77,18 +74,3 @@ class NoisyDrawing(DrawingWidget):
         way = descent(self.run, found["x_t"], draws, self.start, STEPS, self.label, self.guidance, eta=0.0)
         *_, last = way
         return {"noisy": found["picture"], "denoised": last["guess"], "weights": found["weights"]}
-
-    def poster(self) -> Figure:
-        """Draw the first example, what the noise leaves of it, and what it is denoised to."""
-        x = self.prepared()
-        found = self.denoise(x)
-        name = [*(f"as {each}" for each in self.classes), "without a label"][self.label]
-        shown = {
-            "your drawing": x,
-            f"noised to t = {self.times[self.start]}": found["noisy"],
-            f"denoised {name}": found["denoised"],
-        }
-        figure, axes = plots.figure(columns=3, height=1.8)
-        for ax, (caption, image) in zip(axes, shown.items(), strict=True):
-            plots.show_images(ax, image).set_xlabel(caption, fontsize=8)
-        return figure

@@ -14,8 +14,8 @@ from gen_utils.base import batch
 from gen_utils.page.export import Graph
 from gen_utils.page.graphs.diffusion import ARROWS, REGIONS
 from gen_utils.page.noise import Noise
-from gen_utils.page.widgets.base import GraphWidget, css, esm
-from gen_utils.page.widgets.flow_layers import HUES, hues, sector
+from gen_utils.page.widgets.base import GraphWidget, bundle
+from gen_utils.page.widgets.flow_layers import HUES, hues
 
 PARTICLES = 1000
 CHOICES = [3, 5, 10, 20, 100]  # numbers of steps
@@ -39,8 +39,7 @@ class Particles(GraphWidget):
         ValueError: data of another shape, a limit that is not positive, or graphs of other shapes.
     """
 
-    _esm = esm("particles/index.js")
-    _css = css("particles/style.css")
+    _esm, _css = bundle(__file__)
     particles = traitlets.Int(PARTICLES).tag(sync=True)
     palette = traitlets.List(traitlets.Unicode()).tag(sync=True)
     choices: traitlets.List = traitlets.List(CHOICES).tag(sync=True)
@@ -80,19 +79,6 @@ class Particles(GraphWidget):
             found = self.run(score, x=x, noise=eps, i=i, steps=self.steps, eta=self.eta)
             yield found
             x = found["x_next"]
-
-    def poster(self) -> Figure:
-        """Draw the start, and where the particles end under each score."""
-        start = self._start()
-        colours = [self.palette[i] for i in sector(*start.T)]
-        figure, axes = plots.figure(columns=3, height=2.4)
-        for ax, name in zip(axes, ("", "exact", "learned"), strict=True):
-            x = self.states(name)[-1] if name else start
-            self._plane(ax, x, colours)
-            inside, outside = 100 * self.shares(x)
-            caption = f"{name} score:\n{inside:.1f} % inside inner line,\n{outside:.1f} % outside outer line"
-            ax.set_xlabel(caption if name else "start: noise", fontsize=8)
-        return figure
 
     def _start(self) -> np.ndarray:
         return Noise(self.seed).normal(2 * PARTICLES).reshape(-1, 2)

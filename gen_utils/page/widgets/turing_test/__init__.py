@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy as np
 import traitlets
-from matplotlib.figure import Figure
 
-from gen_utils import plots
-from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
+from gen_utils.page.graphs.drawing import FIELD
 from gen_utils.page.graphs.turing_test import SHOWN
 from gen_utils.page.noise import Noise
-from gen_utils.page.widgets.base import GraphWidget, css, esm
+from gen_utils.page.widgets.base import GraphWidget, bundle
 
 ROUNDS = 40  # for which the chance to do as well by tossing coins is tabulated
 REAL = "real"  # what the source of real images is called
@@ -29,7 +27,7 @@ class TuringTest(GraphWidget):
     so, either `grey`, draws of grey pixels, or `means`, the mean of its pixels given its latent variables. Like is
     compared with like: grey with grey or means, else black and white with black and white.
 
-    A source may also be a graph of one of S steps, such as `graphs.turing_test.diffusion`: its input `step`, `(S,)`,
+    A source may also be a graph of one of S steps, such as `graphs.turing_test.diffusion`: its input `turn`, `(S,)`,
     is 1 at the number of the step and 0 elsewhere, and its output `x_next` is its next input `x`. What it answers
     with last is shown.
 
@@ -42,8 +40,7 @@ class TuringTest(GraphWidget):
         ValueError: no family, one that is called "real", other pixels, or a graph that is no such source.
     """
 
-    _esm = esm("turing_test/index.js")
-    _css = css("turing_test/style.css")
+    _esm, _css = bundle(__file__)
     sources = traitlets.Dict().tag(sync=True)
     chances = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
     sought = traitlets.Unicode(REAL).tag(sync=True)
@@ -73,16 +70,6 @@ class TuringTest(GraphWidget):
         left = noise.uniform() < 0.5
         return {name: self._draw(name, noise) for name in (self.sought, self.other)}, left
 
-    def poster(self) -> Figure:
-        """Draw both sides with their names, as they are in the round before the first: nothing is given away."""
-        noise = Noise(self.seed - 1)
-        noise.uniform()
-        figure, axes = plots.figure(columns=2, height=2.6)
-        for ax, name in zip(axes, (self.sought, self.other), strict=True):
-            plots.show_images(ax, self._draw(name, noise), columns=4)
-            ax.set_xlabel(f"{name} (means)" if self._shown(name) == "means" else name)
-        return figure
-
     def _shown(self, name: str) -> str:
         greys = [self.sources[each]["grey"] for each in (self.sought, self.other)]
         return self.sources[name]["grey"] if self.pixels == "grey" and all(greys) else BINARY
@@ -92,8 +79,8 @@ class TuringTest(GraphWidget):
         for _ in range(SHOWN // source["batch"]):
             inputs = {each: _noise(noise, each, shape) for each, shape in source["noise"].items()}
             found = {}
-            for step in np.eye(source["steps"] or 1, dtype=np.float32):
-                given = {"step": step} if source["steps"] else {}
+            for turn in np.eye(source["steps"] or 1, dtype=np.float32):
+                given = {"turn": turn} if source["steps"] else {}
                 found = self.run(name, **inputs, **given)
                 inputs |= {"x": found["x_next"]} if source["steps"] else {}
             parts.append(found[self._shown(name)])
@@ -113,7 +100,7 @@ def _source(graph: Graph) -> dict[str, Any]:
     # What the page must know to run a graph: its batch, its noise, the number of its steps if it is run in steps, and
     # what it answers with instead of `binary`.
     noise = {name: list(shape) for name, shape in graph.inputs.items()}
-    steps = noise.pop("step", [None])[0]
+    steps = noise.pop("turn", [None])[0]
     state = {"x_next"} if steps else set()
     image = next(iter(graph.outputs.values()))
     greys = [name for name in GREY if name in graph.outputs]
