@@ -608,6 +608,7 @@ function buildCompletion(view) {
   };
   return { element, first };
 }
+var drawnPixels = (rows) => `${28 * (28 - rows)} pixels of each completion drawn from p(pixel | all before it).`;
 var repeated = (image, times) => Float32Array.from({ length: image.length * times }, (_, i) => image[i % image.length]);
 function cutImage(label) {
   const canvas = h("canvas", { class: "gu-image", role: "img", "aria-label": label, width: 28, height: 28 });

@@ -135,6 +135,8 @@ function buildCompletion(view) {
   return { element, first };
 }
 
+const drawnPixels = (rows) => `${28 * (28 - rows)} pixels of each completion drawn from p(pixel | all before it).`;
+
 const repeated = (image, times) =>
   Float32Array.from({ length: image.length * times }, (_, i) => image[i % image.length]);
 

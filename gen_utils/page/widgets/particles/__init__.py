@@ -5,11 +5,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import traitlets
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from gen_utils import plots
 from gen_utils.base import batch
 from gen_utils.page.export import Graph
 from gen_utils.page.graphs.diffusion import ARROWS, REGIONS
@@ -82,16 +80,6 @@ class Particles(GraphWidget):
 
     def _start(self) -> np.ndarray:
         return Noise(self.seed).normal(2 * PARTICLES).reshape(-1, 2)
-
-    def _plane(self, ax: Axes, x: np.ndarray, colours: list[str]) -> None:
-        data = np.array(self.data)
-        ax.scatter(data[:, 0], data[:, 1], s=2, color=plots.COLOURS["data"], alpha=0.2, lw=0)
-        ax.scatter(x[:, 0], x[:, 1], s=2.5, c=colours, lw=0)
-        for lines, style in zip(self.lines, ("--", ":"), strict=True):
-            for line in lines:
-                ax.plot(*np.transpose(line), style, color=plots.COLOURS["truth"], lw=0.7)
-        ax.set(xlim=(-self.limit, self.limit), ylim=(-self.limit, self.limit), aspect="equal", xticks=[], yticks=[])
-        ax.spines[:].set_visible(True)
 
     def _lines(self) -> list[list[list[list[float]]]]:
         # The borders of the two densest regions, as closed lines of points.
