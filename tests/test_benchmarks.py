@@ -90,6 +90,7 @@ def quick(tmp_path_factory):
     return done.stdout, folder
 
 
+@pytest.mark.slow
 def test_runs_from_end_to_end(quick):
     printed, folder = quick
     report = json.loads((folder / "vae.json").read_text())
@@ -101,6 +102,7 @@ def test_runs_from_end_to_end(quick):
     assert f"{row['bound']:.2f} ± {row['standard_error']:.2f}" in printed
 
 
+@pytest.mark.slow
 def test_flows_run_from_end_to_end(quick):
     printed, folder = quick
     report = json.loads((folder / "flows.json").read_text())
@@ -109,6 +111,7 @@ def test_flows_run_from_end_to_end(quick):
     assert all(f"{row['divergence']:.4f} ± {row['standard_error']:.4f}" in printed for row in report["rows"])
 
 
+@pytest.mark.slow
 def test_diffusion_runs_from_end_to_end(quick):
     printed, folder = quick
     report = json.loads((folder / "diffusion.json").read_text())
@@ -117,6 +120,7 @@ def test_diffusion_runs_from_end_to_end(quick):
     assert all(f"{row['grey']:.2f}" in printed for row in report["rows"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["gmm-16d", "kde-2d"])
 def test_scikit_learn_agrees_on_its_task(task):
     rows = {
