@@ -24,7 +24,7 @@ from test_widgets_autoencoder import (
 from widget_page import COLUMN, PHONE, assert_missing_is_told, opened, served
 
 from gen_utils.page import widgets
-from gen_utils.page.drawing import prepare
+from gen_utils.page.graphs.drawing import prepare
 from gen_utils.plots import COLOURS
 
 pytestmark = pytest.mark.slow

@@ -16,7 +16,9 @@ from gen_utils.models.diffusion import ImageDiffusion
 from gen_utils.models.made import MADE
 from gen_utils.models.unet import UNet
 from gen_utils.page.export import round_to_half
-from gen_utils.page.widgets import TuringTest, turing_test
+from gen_utils.page.graphs import turing_test as graphs
+from gen_utils.page.graphs.made import draw_by_pixels
+from gen_utils.page.widgets import TuringTest
 from gen_utils.plots import COLOURS
 
 pytestmark = pytest.mark.slow
@@ -33,12 +35,12 @@ def slow_families():
     u, given = torch.full((16, 1, 28, 28), 0.5), {"turn": torch.eye(20)[3], "u_label": torch.full((16,), 0.5)}
     return {
         "diffusion": source(
-            turing_test.diffusion(unet, 20),
+            graphs.diffusion(unet, 20),
             {"x": torch.zeros_like(u), **given, "u": u},
             ["x_next", "grey", "binary"],
             "slow_diffusion",
         ),
-        "MADE": source(turing_test.made(made), {"u": u}, ["binary"], "slow_made"),
+        "MADE": source(draw_by_pixels(made), {"u": u}, ["binary"], "slow_made"),
     }
 
 

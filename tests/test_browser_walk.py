@@ -25,7 +25,7 @@ from test_widgets_walk import (
 )
 from widget_page import COLUMN, PHONE, assert_missing_is_told, opened, served, still
 
-from gen_utils.page.drawing import prepare
+from gen_utils.page.graphs.drawing import prepare
 from gen_utils.plots import COLOURS
 
 pytestmark = pytest.mark.slow
