@@ -4,7 +4,6 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
-import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -12,7 +11,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+import gen_utils
+
+VERSION = gen_utils.__version__
 FILES = {
     str(path.relative_to(ROOT))
     for path in (ROOT / "gen_utils").rglob("*")

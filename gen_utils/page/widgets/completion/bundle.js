@@ -12,6 +12,12 @@ function button(label, onclick, ...others) {
   const labels = others.length > 0 && [label, ...others].join("\n");
   return h("button", { type: "button", class: "gu-button", "data-labels": labels, onclick }, label);
 }
+function reserve(node, ...texts) {
+  const hidden = texts.map((text) => h("div", { "aria-hidden": "true", "data-text": text }));
+  const box = h("div", { class: `gu-reserve ${node.className}` }, node, ...hidden);
+  node.removeAttribute("class");
+  return box;
+}
 function slider({
   label,
   symbol,
@@ -531,7 +537,7 @@ function buildCompletion(view) {
       show(images, rows2, row + 1);
       await view.nextFrame();
     }
-    text.textContent = `${28 * (28 - rows2)} pixels of each completion drawn from p(pixel | all before it).`;
+    text.textContent = drawnPixels(rows2);
     done.dataset.images = Array.from(images, Number).join("");
     done.dataset.shown = JSON.stringify({ rows: rows2, seed });
     done.dataset.ms = performance.now() - began;
@@ -579,7 +585,7 @@ function buildCompletion(view) {
           "div",
           {},
           rows.element,
-          text,
+          reserve(text, drawnPixels(1)),
           h(
             "div",
             { class: "gu-buttons" },

@@ -2,7 +2,7 @@
 
 import "./style.css";
 import { drawingPad } from "../../lib/drawing_pad.js";
-import { button, h, setter, slider } from "../../lib/elements.js";
+import { button, h, reserve, setter, slider } from "../../lib/elements.js";
 import { imageBytes, isBlank, rgb } from "../../lib/images.js";
 import { latest } from "../../lib/lifetime.js";
 import { Noise } from "../../lib/noise.js";
@@ -61,7 +61,7 @@ function buildCompletion(view) {
       show(images, rows, row + 1);
       await view.nextFrame();
     }
-    text.textContent = `${28 * (28 - rows)} pixels of each completion drawn from p(pixel | all before it).`;
+    text.textContent = drawnPixels(rows);
     done.dataset.images = Array.from(images, Number).join("");
     done.dataset.shown = JSON.stringify({ rows, seed });
     done.dataset.ms = performance.now() - began;
@@ -111,7 +111,7 @@ function buildCompletion(view) {
           "div",
           {},
           rows.element,
-          text,
+          reserve(text, drawnPixels(1)),
           h(
             "div",
             { class: "gu-buttons" },
