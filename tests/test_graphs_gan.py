@@ -82,9 +82,8 @@ def test_the_function_is_adam_on_the_same_noise(name):
             model, theta, m_theta, v_theta, phi, draw(), double(lr / t), double(t)
         )
         losses.append({"discriminator": d_loss.item(), "generator": g_loss.item()})
-    training = train_gan_steps(
-        model, x, steps=50, batch_size=n, lr=lr, discriminator_lr=2 * lr, d_steps=2, seed=5, schedule=lambda t: 1 / t
-    )
+    rates = {"lr": lr, "discriminator_lr": 2 * lr, "lr_schedule": lambda t: 1 / t}
+    training = train_gan_steps(model, x, steps=50, batch_size=n, d_steps=2, seed=5, **rates)
     for step, expected in zip(training, losses, strict=True):
         assert step.losses == pytest.approx(expected, abs=1e-9)
     for network, weights in ((model.generator, theta), (model.discriminator, phi)):
