@@ -9,7 +9,7 @@ BUDGET ?= 60
 export GOMP_SPINCOUNT ?= 2000
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: book serve test execute classifier widgets card lint benchmark scaling requirements repository clean
+.PHONY: book serve test check execute classifier widgets card lint benchmark scaling requirements repository clean
 .DELETE_ON_ERROR:
 
 book: .venv/installed book/_static/vendor/installed ## build the site from the committed notebooks
@@ -19,10 +19,14 @@ book: .venv/installed book/_static/vendor/installed ## build the site from the c
 serve: book ## show the site on localhost
 	python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
-# Two workers, a thread each, take a file at a time.
-test: export OMP_NUM_THREADS ?= 1
+# Three workers, a thread each, take a file at a time: the third has the cores while a browser waits.
+WORKERS := -n 3 --dist loadgroup --no-loadscope-reorder
+test check: export OMP_NUM_THREADS ?= 1
 test: .venv/installed node_modules/installed ## run every test and every notebook
-	pytest --nbval -n 2 --dist loadfile --no-loadscope-reorder
+	pytest --nbval $(WORKERS)
+
+check: .venv/installed book/_static/vendor/installed ## run the tests that are not slow, and no notebook
+	pytest -m "not slow" $(WORKERS)
 
 execute: .venv/installed ## train everything again and publish notebooks, weights and graphs together
 	python tools/execute.py --profile $(PROFILE)
@@ -30,19 +34,22 @@ execute: .venv/installed ## train everything again and publish notebooks, weight
 classifier: .venv/installed ## train the classifier that judges samples and reads drawings, and publish its weights
 	python tools/train_classifier.py
 
-widgets: .venv/installed ## put changed JavaScript and CSS into the committed notebooks, without training
+widgets: node_modules/installed ## bundle the widgets' JavaScript and CSS, and put it into the committed notebooks
+	npm run --silent bundle
 	python tools/refresh_widgets.py
 
 card: .venv/installed ## draw the picture that links to the course show, with the shipped weights
 	python tools/card.py
 
-lint: .venv/installed ## style of code and notebooks, types of the package
+lint: node_modules/installed ## style of Python, notebooks, JavaScript and CSS, types of the package
 	ruff check .
 	ruff format --check .
 	mypy
+	npm run --silent lint
 
-benchmark: _build/benchmark/installed ## each model beside its peers: make benchmark BUDGET=60, in seconds
+benchmark: _build/benchmark/installed book ## each model beside its peers (BUDGET=60, in seconds), then the pages
 	_build/benchmark/bin/python -m benchmarks.run --budget $(BUDGET)
+	python -m benchmarks.page
 
 scaling: .venv/installed ## one process beside two: measure it again, and write it into book/scaling.md
 	python -m benchmarks.scaling
@@ -71,7 +78,7 @@ book/_static/vendor/installed: .venv/installed package.json package-lock.json to
 	python tools/vendor.py
 	touch $@
 
-# The tests' own tools, axe and Lighthouse, beside the browser libraries.
+# The tools of tests and widgets (axe, Lighthouse, esbuild, biome) beside the browser libraries.
 node_modules/installed: book/_static/vendor/installed
 	npm ci --ignore-scripts --no-audit --no-fund
 	touch $@

@@ -1,7 +1,7 @@
 """Our convolutional GAN beside the standard DCGAN recipe: the same seconds of training, the same judge, three seeds.
 
 The recipe is that of PyTorch's DCGAN tutorial, its layers cut to 28 × 28 pixels, its first width, 64, kept: Radford,
-Metz and Chintala 2016, arXiv:1511.06434. It is not told the labels.
+Metz and Chintala 2016, arXiv:1511.06434. It takes no labels.
 """
 
 from collections.abc import Callable, Iterator
@@ -86,7 +86,7 @@ class Ours:
             steps=10**9,
             batch_size=RECIPE.batch_size,
             lr=RECIPE.lr,
-            schedule=lambda number: min(number / WARM_UP, max(0.0, 1 - share()) ** 3),
+            lr_schedule=lambda number: min(number / WARM_UP, max(0.0, 1 - share()) ** 3),
             seed=seed,
         ):
             self.averaged.update_parameters(self.gan)
@@ -142,7 +142,7 @@ class Recipe:
 
     @torch.no_grad()
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
-        """Draw n images; the tutorial never leaves training mode, so neither does this."""
+        """Draw n images; the tutorial stays in training mode, and so does this."""
         z = torch.randn(n, 100, generator=generator, device=generator.device)
         return torch.cat([self.generator(part) for part in z.split(self.batch_size)]).clamp(-1, 1).add(1).div(2)
 

@@ -24,6 +24,8 @@ from PIL import Image
 
 from gen_utils import output, plots
 
+pytestmark = pytest.mark.slow
+
 TOOL = ROOT / "tools/execute.py"
 
 PARAMETERS = "STEPS = 1"
@@ -119,7 +121,7 @@ def test_a_run_that_is_killed_changes_nothing(tree):
     before = published(tree)
     run = start(tree)
     pid = tree / "_build/quick/pid"
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     try:
         while not (pid.exists() and pid.read_text()):
             assert time.monotonic() < end and run.poll() is None  # noqa: PT018
@@ -133,7 +135,7 @@ def test_a_run_that_is_killed_changes_nothing(tree):
         if pid.exists():
             with suppress(ProcessLookupError):  # the kernel outlives its parent for a while
                 os.kill(int(pid.read_text()), signal.SIGKILL)
-        run.communicate(timeout=60)
+        run.communicate(timeout=120)
     assert published(tree) == before
 
 
@@ -209,21 +211,21 @@ def test_a_move_that_was_killed_is_finished_by_the_next_call(tree, monkeypatch, 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["05_no_such"], "expected names out of ['00_tiny'], got ['05_no_such']"),
         (["--profile", "../notebooks"], "invalid choice: '../notebooks'"),
         (["--profile", "html"], "invalid choice: 'html'"),
     ],
 )
-def test_unknown_names_and_profiles_are_refused(tree, monkeypatch, capsys, arguments, told):
+def test_unknown_names_and_profiles_are_refused(tree, monkeypatch, capsys, arguments, message):
     put_notebook(tree, PARAMETERS, MAKE)
     (tree / "_build/html").mkdir(parents=True)
     before = published(tree)
     with pytest.raises(SystemExit) as refusal:
         call(monkeypatch, tree, *arguments)
     assert refusal.value.code != 0
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert published(tree) == before
     assert (tree / "_build/html").exists()
 

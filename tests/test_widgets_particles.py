@@ -1,11 +1,10 @@
-"""The particles' widget: its graphs against the samplers in PyTorch, its state, its poster, its refusals."""
+"""The particles' widget: its graphs against the samplers in PyTorch, its state, its refusals."""
 
 import math
 from functools import cache, partial
 from pathlib import Path
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -17,8 +16,9 @@ from gen_utils import nets, toys
 from gen_utils.models import samplers
 from gen_utils.models.diffusion import Diffusion
 from gen_utils.page import export
+from gen_utils.page.graphs.diffusion import arrow_grid, exact, particle_judge, particle_step, region_levels
 from gen_utils.page.noise import Noise
-from gen_utils.page.widgets.particles import PARTICLES, Particles, exact, grid, judge, levels, step
+from gen_utils.page.widgets.particles import PARTICLES, Particles
 
 mpl.use("agg")
 LIMIT = 3.0
@@ -50,14 +50,14 @@ def exported():
     numbers = {name: torch.tensor([value]) for name, value in [("i", 7.0), ("steps", 10.0), ("eta", 0.5)]}
     made = {
         name: export.export(
-            partial(step, predict, model().schedule, LIMIT),
+            partial(particle_step, predict, model().schedule, LIMIT),
             {"x": x, "noise": noise, **numbers},
             ["x_next", "arrows"],
             f"00_particles_{name}",
         )
         for name, predict in predicts().items()
     }
-    judged = partial(judge, DENSITY, levels(DENSITY))
+    judged = partial(particle_judge, DENSITY, region_levels(DENSITY))
     return {**made, "judge": export.export(judged, {"x": x}, ["depth", "shares"], "00_particles_judge")}
 
 
@@ -115,7 +115,7 @@ def test_the_exact_prediction_keeps_its_digits_where_hardly_any_signal_is_left()
 def test_arrows_are_the_score_times_the_noise_s_standard_deviation(made):
     widget = make(made)
     schedule = model().schedule
-    places = grid(LIMIT)
+    places = arrow_grid(LIMIT)
     assert places.abs().max() < LIMIT
     for number, found in enumerate(widget.found("exact")):
         t = round((20 - number) * schedule.T / 20)
@@ -132,7 +132,7 @@ def test_levels_of_one_gaussian_are_those_of_chi_squared():
     # A share that is right to three standard errors, as an error of log p: over its density, which is (1 − share).
     share = np.array([0.5, 0.99])
     slack = 3 * np.sqrt(share * (1 - share) / 200_000) / (1 - share)
-    found = levels(toys.IsotropicMixture(torch.zeros(1, 2), sigma)).numpy()
+    found = region_levels(toys.IsotropicMixture(torch.zeros(1, 2), sigma)).numpy()
     assert (np.abs(found - expected) < slack).all()
 
 
@@ -160,29 +160,13 @@ def test_shares_count_points_and_lines_are_where_they_change(made):
         assert np.abs(widget.run("judge", x=points)["depth"][: len(line), index]).max() < 0.1
 
 
-# ---- State and poster ------------------------------------------------------------------------------------------
+# ---- State ---------------------------------------------------------------------------------------------------
 
 
 def test_the_state_holds_names_and_digests_and_no_weights(made):
     widget = make(made)
     assert widget._graphs == made
     assert_lean_state(widget, 80_000)
-
-
-def test_the_poster_shows_the_start_and_both_ends(made):
-    widget = make(made)
-    figure = widget.poster()
-    figure.canvas.draw()
-    ends = [widget.states(name)[-1] for name in ("exact", "learned")]
-    shown = [Noise(0).normal(2 * PARTICLES).reshape(-1, 2), *ends]
-    for ax, x in zip(figure.axes, shown, strict=True):
-        data, particles = ax.collections
-        np.testing.assert_allclose(data.get_offsets(), widget.data)
-        np.testing.assert_allclose(particles.get_offsets(), x)
-    for ax, x in zip(figure.axes[1:], ends, strict=True):
-        inside, outside = 100 * widget.shares(x)
-        assert ax.get_xlabel().endswith(f"{inside:.1f} % inside inner line,\n{outside:.1f} % outside outer line")
-    plt.close(figure)
 
 
 # ---- Bad input -------------------------------------------------------------------------------------------------

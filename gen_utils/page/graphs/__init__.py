@@ -1,1 +1,1 @@
-"""Functions made only to be exported to the page, by family."""
+"""Functions that exist only to be exported: what the page computes, in the operations that a graph can hold."""

@@ -4,14 +4,11 @@ import math
 
 import numpy as np
 import traitlets
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from gen_utils import plots
 from gen_utils.base import batch
 from gen_utils.page.export import Graph
-from gen_utils.page.widgets.base import GraphWidget, esm
+from gen_utils.page.widgets.base import GraphWidget, bundle
 
 POINTS, GRID = 64, 241  # places for points of each kind, and for values of a curve, that the graph has
 BANDWIDTHS = [0.02, 2.0]
@@ -35,7 +32,7 @@ class DensityPad(GraphWidget):
         ValueError: a limit that is not positive, points beyond it, too many or none, or another bandwidth.
     """
 
-    _esm = esm("density_pad/index.js")
+    _esm, _css = bundle(__file__)
     names = traitlets.List(traitlets.Unicode(), NAMES).tag(sync=True)
     most = traitlets.Int(POINTS).tag(sync=True)
     grid = traitlets.Int(GRID).tag(sync=True)
@@ -63,46 +60,8 @@ class DensityPad(GraphWidget):
             inputs[f"{name}_weight"] = np.pad(np.ones(len(values), dtype=np.float32), (0, spare))
         return self.run("fit", bandwidth=self.bandwidth, **inputs)
 
-    def poster(self) -> Figure:
-        """Draw the points, the three densities and their mean log-likelihoods."""
-        found = self.fit()
-        figure, (left, right) = plots.figure(columns=2, height=2.4, width_ratios=[2, 1])
-        self._curves(left, found["density"])
-        rows = zip(NAMES, found["train_score"], found["held_out_score"], strict=True)
-        cells = [[name, _score(train), _score(held_out)] for name, train, held_out in rows]
-        titles = [["mean log-likelihood / nats", "", ""], ["", "training", "held out"]]
-        right.axis("off")
-        for row, texts in enumerate([*titles, *cells, [f"bandwidth h = {self.bandwidth:.3g}", "", ""]]):
-            for at, text, side in zip((0, 0.64, 1.0), texts, ("left", "right", "right"), strict=True):
-                right.text(at, 0.9 - 0.15 * row, text, ha=side, fontsize=7, transform=right.transAxes)
-        return figure
-
-    def _curves(self, ax: Axes, density: np.ndarray) -> None:
-        x, colour = np.linspace(-self.limit, self.limit, GRID), plots.COLOURS["model"]
-        kde, histogram, gaussian = density
-        ax.fill_between(x, histogram, step="mid", color=colour, alpha=0.2, lw=0, label="histogram")
-        ax.plot(x, kde, color=colour, lw=2, label="KDE")
-        ax.plot(x, gaussian, "--", color=colour, lw=1.2, label="Gaussian")
-        below = density[np.isfinite(density)].max()
-        ax.plot(self.train, [-0.08 * below] * len(self.train), "o", ms=4, color=plots.COLOURS["data"], alpha=0.7)
-        decision = plots.COLOURS["decision"]
-        ax.plot(self.held_out, [-0.2 * below] * len(self.held_out), "D", ms=3.5, mfc="none", mec=decision)
-        ax.legend(frameon=False, fontsize=7, loc="upper right", handlelength=1.5)
-        ax.set(
-            xlim=(-self.limit, self.limit), xlabel="x: training points filled, held-out ones hollow", ylabel="density"
-        )
-
 
 def _points(name: str, values: Tensor, limit: float) -> list[float]:
     if len(batch(name, values, (), (-limit, limit))) > POINTS:
         raise ValueError(f"{name}: expected at most {POINTS} points, got {len(values)}")
     return [round(float(value), 2) for value in values]  # as finely as the page places them
-
-
-def _score(value: float) -> str:
-    # As density_pad.js writes it.
-    if math.isnan(value):
-        return "–"
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    return f"{value:.{2 if abs(value) < 1000 else 0}f}".replace("-", "−")
