@@ -97,7 +97,7 @@ def exact(density: IsotropicMixture, x_t: Tensor, log_snr: Tensor) -> tuple[Tens
     alpha_bar_t = alpha_bar_from(log_snr[:, None])
     signal = alpha_bar_t**0.5
     gain = signal * density.sigma**2 / (alpha_bar_t * density.sigma**2 + (1 - alpha_bar_t))
-    return gain * x_t + (1 - gain * signal) * density.shares(x_t, alpha_bar_t) @ density.means, -1.0
+    return gain * x_t + (1 - gain * signal) * density.responsibilities(x_t, alpha_bar_t) @ density.means, -1.0
 
 
 def particle_step(
