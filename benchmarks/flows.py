@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from benchmarks.clock import steps_per_second
 from gen_utils import toys
-from gen_utils.base import Trainable
+from gen_utils.base import GenerativeModel, Trainable
 from gen_utils.models.flows import CouplingFlow
 from gen_utils.recipes import RECIPES
 from gen_utils.train import device, train_steps
@@ -80,7 +80,7 @@ def line(row: dict) -> str:
     )
 
 
-def train(builder: Callable[[], Trainable], x: Tensor, budget: float) -> tuple[GenerativeModel, float, int]:
+def train(builder: Callable[[], Trainable], x: Tensor, budget: float) -> tuple[Trainable, float, int]:
     """Train for about `budget` seconds on `x` and return the model, the seconds it took and its updates."""
     trial = train_steps(builder().to(x.device), x, steps=1_000_000, batch_size=RECIPE.batch_size)
     steps = max(1, round(budget * steps_per_second(trial, budget / 10)))
@@ -94,7 +94,7 @@ def train(builder: Callable[[], Trainable], x: Tensor, budget: float) -> tuple[G
 
 
 @torch.no_grad()
-def judge(model: GenerativeModel, toy: GenerativeModel, x: Tensor) -> dict[str, float]:
+def judge(model: Trainable, toy: GenerativeModel, x: Tensor) -> dict[str, float]:
     """Estimate KL(p ‖ p_θ) on draws x from p, with its standard error, in nats."""
     gap = torch.cat([(toy.log_prob(part) - model.log_prob(part)).double() for part in x.split(1000)])
     return {"divergence": gap.mean().item(), "standard_error": (gap.std() / math.sqrt(len(gap))).item()}
