@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from benchmarks.clock import steps_per_second
 from gen_utils import toys
-from gen_utils.base import GenerativeModel
+from gen_utils.base import GenerativeModel, Trainable
 from gen_utils.models.flows import CouplingFlow
 from gen_utils.recipes import RECIPES
 from gen_utils.train import device, train_steps
@@ -25,7 +25,7 @@ POINTS = 200_000
 RECIPE = RECIPES["flow"]
 
 
-class Peer(GenerativeModel):
+class Peer(Trainable):
     """A flow of zuko's, called as ours is, after the same standardisation."""
 
     def __init__(self, flow: nn.Module) -> None:
@@ -40,8 +40,10 @@ class Peer(GenerativeModel):
         """Compute log p(x), `(B,)` in nats."""
         return self.flow().log_prob((x - self.shift) / self.scale) - self.scale.log().sum()
 
-    def loss(self, x: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        """Compute −log p(x), `(B,)` in nats."""
+    def loss(
+        self, x: Tensor, y: Tensor | None = None, *, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
+        """Compute `"loss"`, −log p(x): `(B,)` in nats."""
         return {"loss": -self.log_prob(x)}
 
 
@@ -51,7 +53,7 @@ def rows(budget: float, images: int, peers: bool) -> list[dict]:
     One row each, the best first. All models are trained by the same function, at the same learning rate and
     schedule: each has its own number of steps, measured before.
     """
-    builders: dict[str, Callable[[], GenerativeModel]] = {"gen_utils": CouplingFlow}
+    builders: dict[str, Callable[[], Trainable]] = {"gen_utils": CouplingFlow}
     if peers:
         from zuko.flows import MAF, NSF
 
@@ -78,7 +80,7 @@ def line(row: dict) -> str:
     )
 
 
-def train(builder: Callable[[], GenerativeModel], x: Tensor, budget: float) -> tuple[GenerativeModel, float, int]:
+def train(builder: Callable[[], Trainable], x: Tensor, budget: float) -> tuple[Trainable, float, int]:
     """Train for about `budget` seconds on `x` and return the model, the seconds it took and its updates."""
     trial = train_steps(builder().to(x.device), x, steps=1_000_000, batch_size=RECIPE.batch_size)
     steps = max(1, round(budget * steps_per_second(trial, budget / 10)))
@@ -92,7 +94,7 @@ def train(builder: Callable[[], GenerativeModel], x: Tensor, budget: float) -> t
 
 
 @torch.no_grad()
-def judge(model: GenerativeModel, toy: GenerativeModel, x: Tensor) -> dict[str, float]:
+def judge(model: Trainable, toy: GenerativeModel, x: Tensor) -> dict[str, float]:
     """Estimate KL(p ‖ p_θ) on draws x from p, with its standard error, in nats."""
     gap = torch.cat([(toy.log_prob(part) - model.log_prob(part)).double() for part in x.split(1000)])
     return {"divergence": gap.mean().item(), "standard_error": (gap.std() / math.sqrt(len(gap))).item()}

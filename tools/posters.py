@@ -106,9 +106,7 @@ def add_posters(notebook: nbformat.NotebookNode, *models: Path) -> None:
         return
     chromium = shutil.which(os.environ.get("CHROMIUM", "chromium"))
     if chromium is None:
-        raise RuntimeError(
-            "Chromium draws the posters: apt install chromium, or give its path in CHROMIUM"
-        )
+        raise RuntimeError("Chromium draws the posters: apt install chromium, or give its path in CHROMIUM")
     states = notebook.metadata.widgets[STATE]["state"]
     with TemporaryDirectory() as folder, sync_playwright() as playwright, served(Path(folder)) as origin:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--disable-gpu"])

@@ -224,12 +224,12 @@ class KDE(GenerativeModel):
     def _log_kernels(self, x: Tensor) -> Iterator[tuple[int, Tensor]]:
         # Yields the number of a first row, and the table (b, N) of log N(x_i | x_n, h²I) of some rows from there.
         x, data = x.flatten(1), self.data.flatten(1)
-        D, centre = x.shape[1], data.mean(0)  # small coordinates lose less to rounding
+        D, centre, h = x.shape[1], data.mean(0), self.bandwidth  # small coordinates lose less to rounding
         mode = "donot_use_mm_for_euclid_dist" if D <= DIRECT else "use_mm_for_euclid_dist"
-        log_height = -D * (self.bandwidth.log() + 0.5 * LOG_2PI)
+        log_height = -D * (h.log() + 0.5 * LOG_2PI)
         for start in range(0, len(x), rows := max(1, TABLE // (len(data) * data.element_size()))):
-            distance = torch.cdist(x[start : start + rows] - centre, data - centre, compute_mode=mode)
-            yield start, log_height - 0.5 * (distance / self.bandwidth) ** 2
+            distance = torch.cdist((x[start : start + rows] - centre) / h, (data - centre) / h, compute_mode=mode)
+            yield start, torch.addcmul(log_height, distance, distance, value=-0.5)
 
 
 @torch.no_grad()
