@@ -2,7 +2,7 @@
 
 From each of three seeds a network is trained by L_hybrid. Its mean is what L_simple alone would have made of it, bit
 for bit, since the bound trains c and nothing else; so one network serves all three variances, which are scored with
-the same images, steps and noise. It is told the labels, and its weights are averaged.
+the same images, steps and noise. It is conditioned on the labels, and its weights are averaged.
 
 The question is that of Nichol and Dhariwal 2021, arXiv:2102.09672.
 """
@@ -39,9 +39,9 @@ def rows(budget: float, images: int, peers: bool) -> list[dict]:
 
     As many samples are judged as test images, `images`, which also serve the bound. `peers` means nothing here.
     """
-    x, y, test, told = (part.to(device()) for part in mnist())
+    x, y, test, test_y = (part.to(device()) for part in mnist())
     chosen = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))[:images]
-    test, told = test[chosen], told[chosen]
+    test, test_y = test[chosen], test_y[chosen]
     judge = Judge(test)
     steps = updates_within(SHARE * budget, y, x)
     results = []
@@ -51,7 +51,7 @@ def rows(budget: float, images: int, peers: bool) -> list[dict]:
         for _ in ours.updates(x, steps, seed):
             pass
         about = {"seed": seed, "updates": steps, "seconds": perf_counter() - start}
-        bounds = {T: bits_per_dim(shortened(ours, T), test, told, seed) for T in (1000, STRIDED)}
+        bounds = {T: bits_per_dim(shortened(ours, T), test, test_y, seed) for T in (1000, STRIDED)}
         for variance, c in VARIANCES.items():
             row = {"model": variance, **about}
             for T, found in bounds.items():
