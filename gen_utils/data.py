@@ -41,7 +41,7 @@ class Images(NamedTuple):
 
     @property
     def classes(self) -> int:
-        """K, the number of classes; images without labels are one class."""
+        """K, the number of classes: from two to ten."""
         return len(self.names)
 
     @property
@@ -101,7 +101,8 @@ def load(source: str) -> Images:
 
     The middle square of each image is used. An image is first turned as its EXIF data ask, and what is transparent
     becomes white. Without a part for testing, a tenth of each class is set aside, at least 64 images in all, the same
-    ones in each call. Images without labels are one class, named "all", so that every chapter runs.
+    ones in each call. Images without labels, or with one label alone, become two classes, "darker" and "brighter", so
+    that every chapter runs. More than ten classes are refused.
 
     Raises:
         FileNotFoundError: no such folder or file.
@@ -119,7 +120,7 @@ def load(source: str) -> Images:
         raise ValueError(f"{expected}, got {source!r}")
     train, test, names = own_data.read(path)
     y_train, y_test = (np.array([names.index(name) for name in part.names]) for part in (train, test))
-    return _images(train.x, y_train, test.x, y_test, ["all"] if names == [""] else names)
+    return _images(train.x, y_train, test.x, y_test, names)
 
 
 def binarize(x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:

@@ -9,9 +9,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 SIDE = 28
-# The largest batch of the chapters; the images that chapter 4 looks at one by one; and enough of each class for
-# at least one of them in a tenth, and in a sixth of what is left.
+# The largest batch of the chapters, the images that chapter 4 looks at one by one, and those of a class in chapter 6.
 LEAST_TRAIN, LEAST_TEST, LEAST_OF_A_CLASS = 256, 64, 20
+# The figures have ten colours, and the judge of samples has ten outputs. Labels that do not differ teach nothing.
+LEAST_CLASSES, MOST_CLASSES = 2, 10
 
 
 class Part(NamedTuple):
@@ -30,6 +31,9 @@ def read(path: Path) -> tuple[Part, Part, list[str]]:
         ValueError: images or labels that cannot be used, or too few of them.
     """
     parts, found = _read_folder(path) if path.is_dir() else _read_npz(path)
+    labelled = len(set().union(*(part.names.tolist() for part in parts))) >= LEAST_CLASSES
+    if not labelled:
+        parts = _by_brightness(parts)
     parts = [_mixed(part) for part in parts]
     if len(parts) == 1:
         x, of = parts[0]
@@ -44,19 +48,30 @@ def read(path: Path) -> tuple[Part, Part, list[str]]:
     names = sorted({*train.names.tolist(), *test.names.tolist()})
     if all(name.isdecimal() for name in names):
         names.sort(key=int)
+    if len(names) > MOST_CLASSES:
+        raise ValueError(f"{path}: expected at most {MOST_CLASSES} classes, got {len(names)}")
     for name in names:
         counts = [int((part.names == name).sum()) for part in parts]
-        if sum(counts) < LEAST_OF_A_CLASS or 0 in counts:
+        if counts[0] < LEAST_OF_A_CLASS or counts[1] < 1:
             raise ValueError(
-                f"{path}: expected at least {LEAST_OF_A_CLASS} images of each class, in both parts, got {counts[0]} "
-                f"of class {name!r} for training and {counts[1]} for testing"
+                f"{path}: expected at least {LEAST_OF_A_CLASS} images of each class for training and 1 for testing, "
+                f"got {counts[0]} and {counts[1]} of class {name!r}"
             )
-    kinds = "without labels" if names == [""] else f"in {len(names)} class{'es' if len(names) > 1 else ''}"
+    kinds = (
+        f"in {len(names)} classes"
+        if labelled
+        else "without labels, so the darker and the brighter half are two classes,"
+    )
     print(
         f"own data: {len(train.x) + len(test.x):,} images {kinds} from {path}, {found} → {SIDE} × {SIDE} grey, "
         f"{len(train.x):,} for training, {len(test.x):,} for testing; the judge of samples stays the one of digits"
     )
     return train, test, names
+
+
+def _by_brightness(parts: list[Part]) -> list[Part]:
+    middle = np.median(np.concatenate([part.x.mean((1, 2)) for part in parts]))
+    return [Part(part.x, np.where(part.x.mean((1, 2)) > middle, "brighter", "darker")) for part in parts]
 
 
 def _mixed(part: Part) -> Part:

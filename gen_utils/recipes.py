@@ -7,10 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from gen_utils import toys
 from gen_utils.base import GenerativeModel
-from gen_utils.data import binarize
+from gen_utils.data import Images, binarize
 from gen_utils.models.autoencoder import Autoencoder, ConditionalAutoencoder, DenoisingAutoencoder, LinearAutoencoder
 from gen_utils.models.conv_gan import ConvGAN
 from gen_utils.models.diffusion import Diffusion, ImageDiffusion
@@ -20,7 +21,7 @@ from gen_utils.models.made import MADE
 from gen_utils.models.unet import UNet
 from gen_utils.models.vae import VAE, ConditionalVAE, GaussianVAE
 from gen_utils.nets import Denoiser
-from gen_utils.train import average
+from gen_utils.train import average, device, train_gan_steps, train_steps
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Recipe:
     """What a chapter's quick profile does to train one model, on the 60,000 images where it names no points.
 
     Attributes:
-        model: makes the model, untrained; its weights come from PyTorch's global generator.
+        model: makes the model, untrained; its weights come from PyTorch's global generator. It takes the number of
+            labels as `classes`, ten if not given, where the model has labels.
         steps: updates, of a GAN rounds.
         batch_size: examples an update, of all processes together.
         lr: learning rate at its highest.
@@ -41,13 +43,13 @@ class Recipe:
         average: how weights are averaged, as `AveragedModel` takes it, where an average is what is kept.
     """
 
-    model: Callable[[], GenerativeModel]
+    model: Callable[..., GenerativeModel]
     steps: int
     batch_size: int
     lr: float
     weights: str | None = None
     labels: bool = False
-    prepare: Callable[[Tensor, torch.Generator], Tensor] | None = None
+    prepare: Callable[..., Tensor] | None = None
     points: Callable[[], Tensor] | None = None
     schedule: Callable[[int, int], float] | None = None
     anneal: Callable[[Any, int, int], None] | None = None
@@ -67,6 +69,10 @@ def _eight() -> Tensor:
     return toys.Mixture(eight.means / 2, eight.sigma / 2).sample(50_000, torch.Generator().manual_seed(1))
 
 
+def _unet(classes: int = 10) -> ImageDiffusion:
+    return ImageDiffusion(UNet(classes), classes=classes)
+
+
 def _warm_up(model: VAE, number: int, steps: int) -> None:
     # The rate's weight grows over the first third: units that fall silent early seldom speak again.
     model.beta = min(1.0, number / (0.3 * steps))
@@ -84,13 +90,21 @@ RECIPES = {
     # Chapter 3
     "linear": Recipe(partial(LinearAutoencoder, 6), 703, 256, 1e-2),
     "autoencoder": Recipe(Autoencoder, 2343, 64, 5e-3, "03_autoencoder"),
-    "conditional": Recipe(partial(ConditionalAutoencoder, 10, 2), 1406, 64, 5e-3, "03_conditional", labels=True),
+    "conditional": Recipe(
+        partial(ConditionalAutoencoder, latent_dim=2), 1406, 64, 5e-3, "03_conditional", labels=True
+    ),
     "denoiser": Recipe(partial(DenoisingAutoencoder, 0.5), 1406, 64, 5e-3, "03_denoiser"),
     # Chapter 4
     "plane": Recipe(partial(VAE, 2), 937, 256, 1e-3, "04_plane", prepare=binarize),
     "vae": Recipe(partial(VAE, 24, beta=0.0), 2812, 256, 4e-3, "04_vae", prepare=binarize, anneal=_warm_up),
     "cvae": Recipe(
-        partial(ConditionalVAE, 10, 10, (256, 256)), 703, 256, 4e-3, "04_cvae", labels=True, prepare=binarize
+        partial(ConditionalVAE, latent_dim=10, hidden_dims=(256, 256)),
+        703,
+        256,
+        4e-3,
+        "04_cvae",
+        labels=True,
+        prepare=binarize,
     ),
     "gaussian": Recipe(partial(GaussianVAE, 16, (256, 256)), 703, 256, 2e-3),
     # Chapter 5
@@ -98,5 +112,38 @@ RECIPES = {
     "gan": Recipe(ConvGAN, 4000, 64, 6e-3, "05_gan", labels=True, schedule=_fall, average=average),
     # Chapter 6
     "diffusion_plane": Recipe(lambda: Diffusion(Denoiser()), 2000, 512, 5e-3, "06_plane", points=_eight),
-    "unet": Recipe(lambda: ImageDiffusion(UNet()), 5000, 64, 5e-3, "06_unet", labels=True, average=average),
+    "unet": Recipe(_unet, 5000, 64, 5e-3, "06_unet", labels=True, average=average),
 }
+
+
+def train_on(images: Images, name: str, *, part: float = 1.0, seed: int = 0) -> GenerativeModel:
+    """Train a chapter's model on another data set, and return it in evaluation mode.
+
+    Args:
+        images: the data set; a conditional model has as many labels as this has classes.
+        name: of the recipe.
+        part: of the recipe's steps; one step is the least.
+        seed: of the first weights, the order of the data and the noise.
+    """
+    recipe = RECIPES[name]
+    steps = max(1, round(part * recipe.steps))
+    torch.manual_seed(seed)
+    model: Any = recipe.model(classes=images.classes) if recipe.labels else recipe.model()
+    model = model.to(device())
+    x, y = images.train.to(device()), images.train_labels.to(device()) if recipe.labels else None
+    if start_from := getattr(model, "start_from", None):
+        start_from(x)
+    averaged = AveragedModel(model, multi_avg_fn=recipe.average) if recipe.average else None
+    options: dict[str, Any] = {"steps": steps, "batch_size": recipe.batch_size, "lr": recipe.lr, "seed": seed}
+    if fall := recipe.schedule:
+        updates = train_gan_steps(model, x, y, schedule=lambda number: fall(number, steps), **options)
+    else:
+        updates = train_steps(model, x, y, prepare=recipe.prepare, **options)
+    for update in updates:
+        if recipe.anneal:
+            recipe.anneal(model, update.number, steps)
+        if averaged:
+            averaged.update_parameters(model)
+    if averaged:
+        model.load_state_dict(averaged.module.state_dict())
+    return model.eval()

@@ -45,7 +45,7 @@ def train_steps(
     batch_size: int = 256,
     lr: float = 1e-3,
     seed: int = 0,
-    prepare: Callable[[Tensor, torch.Generator], Tensor] | None = None,
+    prepare: Callable[..., Tensor] | None = None,
     accelerator: "Accelerator | None" = None,
     checkpoint: Checkpoint | None = None,
 ) -> Iterator[Step]:
@@ -92,7 +92,7 @@ def train_gan_steps(
     schedule: Callable[[int], float] = lambda number: 1.0,
     d_steps: int = 1,
     seed: int = 0,
-    prepare: Callable[[Tensor, torch.Generator], Tensor] | None = None,
+    prepare: Callable[..., Tensor] | None = None,
     accelerator: "Accelerator | None" = None,
     checkpoint: Checkpoint | None = None,
 ) -> Iterator[Step]:
@@ -156,7 +156,7 @@ class Batches:
         y: Tensor | None,
         size: int,
         seed: int,
-        prepare: Callable[[Tensor, torch.Generator], Tensor] | None,
+        prepare: Callable[..., Tensor] | None,
     ) -> None:
         self.x, self.y, self.size, self.prepare = x, y, size, prepare
         self.generator = torch.Generator(x.device).manual_seed(seed)
@@ -169,7 +169,7 @@ class Batches:
             self._shuffle()
         chosen = self.order[self.position * self.size :][: self.size]
         self.position += 1
-        batch = self.x[chosen] if self.prepare is None else self.prepare(self.x[chosen], self.generator)
+        batch = self.x[chosen] if self.prepare is None else self.prepare(self.x[chosen], generator=self.generator)
         return [batch] if self.y is None else [batch, self.y[chosen]]
 
     def _shuffle(self) -> None:

@@ -97,7 +97,7 @@ def test_what_is_frozen_stays_and_the_rest_learns():
 def test_prepare_sees_each_batch_first():
     model, asked = Recorder(), []
 
-    def prepare(x, generator):
+    def prepare(x, *, generator):
         asked.append(x.flatten().int().tolist())
         return x + 100 + torch.rand(1, generator=generator)
 
