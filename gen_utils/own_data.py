@@ -31,6 +31,10 @@ def read(path: Path) -> tuple[Part, Part, list[str]]:
         ValueError: images or labels that cannot be used, or too few of them.
     """
     parts, found = _read_folder(path) if path.is_dir() else _read_npz(path)
+    has_ink = [part.x.any((1, 2)) for part in parts]  # chapters 1 and 4 divide by the ink
+    parts = [Part(part.x[some], part.names[some]) for part, some in zip(parts, has_ink, strict=True)]
+    if black := sum(int((~some).sum()) for some in has_ink):
+        found += f"; {black} left out that are all black"
     labelled = len(set().union(*(part.names.tolist() for part in parts))) >= LEAST_CLASSES
     if not labelled:
         parts = _by_brightness(parts)
@@ -60,7 +64,7 @@ def read(path: Path) -> tuple[Part, Part, list[str]]:
     kinds = (
         f"in {len(names)} classes"
         if labelled
-        else "without labels, so the darker and the brighter half are two classes,"
+        else "without labels, so the brighter and the darker half are two classes,"
     )
     print(
         f"own data: {len(train.x) + len(test.x):,} images {kinds} from {path}, {found} → {SIDE} × {SIDE} grey, "
@@ -113,7 +117,7 @@ def _read_folder(folder: Path) -> tuple[list[Part], str]:
         parts.append(Part(np.stack(pictures), np.array(names)))
     sizes.sort(key=math.prod)
     span = _by(*sizes[0]) if sizes[0] == sizes[-1] else f"from {_by(*sizes[0])} to {_by(*sizes[-1])}"
-    return parts, f"{span} {' and '.join(sorted(modes, reverse=True))}{without}"
+    return parts, f"{span} {' and '.join(sorted(modes))}{without}"
 
 
 def _hidden(name: str) -> bool:
