@@ -123,7 +123,7 @@ def judged(model: ImageDiffusion, c: float | None, y: Tensor, judge: Judge) -> d
 def with_variance(
     model: ImageDiffusion, y: Tensor, c: float | None
 ) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor | float]]:
-    """Tell the model the labels, and what its variance is, unless c is none."""
+    """Fix the labels, and the variance unless c is `None`: the prediction as a sampler calls it."""
 
     def predict(x_t: Tensor, log_snr: Tensor) -> tuple[Tensor, Tensor | float]:
         x0_hat, learned = model.predict(x_t, log_snr, y)

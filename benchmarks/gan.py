@@ -166,7 +166,7 @@ class Judge:
         return self.distances(model.draw(len(self.grey), generator), generator)
 
     def distances(self, x: Tensor, generator: torch.Generator) -> dict[str, float]:
-        """Judge samples that are drawn already."""
+        """Judge samples that have been drawn."""
         return {
             "grey": frechet_distance(self.features(x), self.grey),
             "bernoulli": frechet_distance(self.features(binarize(x, generator=generator)), self.binary),
@@ -174,7 +174,7 @@ class Judge:
 
 
 class Clock:
-    """Seconds since it was made, but for those inside `with clock:`."""
+    """Counts the seconds since it was made, except those inside `with clock:`."""
 
     def __init__(self) -> None:
         self.start = perf_counter()
@@ -188,5 +188,5 @@ class Clock:
         self.stopped = perf_counter()
 
     def __exit__(self, *error: object) -> None:
-        """Let it go on from where it stopped."""
+        """Start the clock again."""
         self.start += perf_counter() - self.stopped

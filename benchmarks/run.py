@@ -1,4 +1,4 @@
-"""Set each model of the course beside its peers at equal wall time, and keep what came out.
+"""Compare each model of the course with its peers at equal wall time, and write the results down.
 
 `make benchmark` runs this in an environment of its own, which holds the peers, on a machine with nothing else to
 do: about a quarter of an hour for each family on two cores at BUDGET=60.
@@ -79,7 +79,7 @@ def seconds(text: str) -> float:
 
 
 def machine() -> dict[str, str | int | float | None]:
-    """Name the processor, its cores, the threads that PyTorch uses, the GPU, and how busy all was before."""
+    """Name the processor, its cores, the threads that PyTorch uses, the GPU, and the load before the run."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return {

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from scipy import stats
 
+from gen_utils.page.noise import _log
 from gen_utils.page.widgets import Noise
-from gen_utils.page.widgets.noise import _log
 
-RUNTIME = Path(sys.modules["gen_utils.page.widgets"].__file__).with_name("runtime.js").read_text()
+RUNTIME = (ROOT / "gen_utils/page/lib/runtime.js").read_text()
+
 NODE = Path(sys.executable).with_name("node")
 SIZES = [1, 2, 7, 100, 0, 3]
 # Logarithms, and for each seed one stream: normal numbers in lots of odd and even size, a uniform number after each.

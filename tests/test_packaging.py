@@ -45,7 +45,7 @@ def test_the_wheel_holds_the_package_with_its_files_and_nothing_else(made):
         metadata = wheel.read(f"gen_utils-{VERSION}.dist-info/METADATA").decode()
     outside = {name for name in names if not name.startswith(f"gen_utils-{VERSION}.dist-info/")}
     assert outside == FILES
-    for suffix in ("datasets/mnist.npz", "weights/digests.json", "widgets/runtime.js", "widgets/runtime.css"):
+    for suffix in ("datasets/mnist.npz", "weights/digests.json", "page/lib/runtime.js", "page/lib/base.css"):
         assert f"gen_utils/{suffix}" in names
     assert any(name.endswith(".safetensors") for name in names)
     licences = {name.partition("/licenses/")[2] for name in names if "/licenses/" in name}

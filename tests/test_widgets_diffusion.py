@@ -18,9 +18,9 @@ from gen_utils.models.samplers import ddim, ddim_step
 from gen_utils.models.schedule import q_sample
 from gen_utils.page import export
 from gen_utils.page.drawing import prepare
+from gen_utils.page.noise import Noise
 from gen_utils.page.widgets import base
 from gen_utils.page.widgets.diffusion_sampler import INPUTS, OUTPUTS, DiffusionSampler, step
-from gen_utils.page.widgets.noise import Noise
 from gen_utils.page.widgets.noisy_drawing import NOISE_INPUTS, NOISE_OUTPUTS, NoisyDrawing, noise
 
 mpl.use("agg")

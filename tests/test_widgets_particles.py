@@ -17,7 +17,7 @@ from gen_utils import nets, toys
 from gen_utils.models import samplers
 from gen_utils.models.diffusion import Diffusion
 from gen_utils.page import export
-from gen_utils.page.widgets.noise import Noise
+from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.particles import PARTICLES, Particles, exact, grid, judge, levels, step
 
 mpl.use("agg")

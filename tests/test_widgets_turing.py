@@ -19,8 +19,8 @@ from gen_utils.models.made import MADE
 from gen_utils.models.samplers import ddim
 from gen_utils.models.vae import VAE
 from gen_utils.page import export
+from gen_utils.page.noise import Noise
 from gen_utils.page.widgets import TuringTest, turing_test
-from gen_utils.page.widgets.noise import Noise
 
 mpl.use("agg")
 STEPS = 3

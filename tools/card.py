@@ -1,4 +1,4 @@
-"""Draw the picture that a link to the course shows where links have pictures: digits coming out of noise.
+"""Draw the preview picture of links to the course: digits that come out of noise.
 
 The diffusion model of chapter 6 draws it, with the weights that ship. 1200 × 630 pixels, as social networks want.
 """

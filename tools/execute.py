@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def execute(source: Path, target: Path, profile: str) -> None:
-    """Run one notebook with a profile's parameters, and leave it as its readers shall find it."""
+    """Run one notebook with a profile's parameters, and store it as readers will see it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     notebook = nbformat.read(source, as_version=4)
     parameters = {} if profile == "quick" else notebook.metadata["profiles"][profile]
@@ -91,7 +91,7 @@ def lean(png: str) -> str:
 
 
 def machine() -> str:
-    """Name what a reader would compare with: the GPU, or the number of CPU cores."""
+    """Name the machine for the reader: the GPU, or the number of CPU cores."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return f"{len(os.sched_getaffinity(0))} CPU cores"

@@ -16,9 +16,9 @@ EPOCHS, BATCH_SIZE, LR, SEED = 15, 128, 4e-3, 0
 
 
 def augment(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Turn, scale and shift each image as hands do, by up to 9°, 10 % and 2 pixels, and binarize every second one.
+    """Rotate, scale and shift each image as hands do, by up to 9°, 10 % and 2 pixels, and binarize every second one.
 
-    So the classifier reads what a reader draws, and judges black-and-white samples as well as grey ones.
+    So the classifier can read a reader's drawing, and judges black-and-white samples as well as grey ones.
     """
     u = 2 * torch.rand(5, len(x), generator=generator) - 1
     angle, width, height = 0.15 * u[0], 1 + 0.1 * u[1], 1 + 0.1 * u[2]

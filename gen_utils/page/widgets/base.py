@@ -35,7 +35,7 @@ class GraphWidget(anywidget.AnyWidget):
         **state: values of the subclass's traits.
     """
 
-    _css: Path | str = FOLDER / "runtime.css"
+    _css: Path | str = FOLDER / "../lib/base.css"
     graphs = traitlets.Dict().tag(sync=True)
     colours = traitlets.Dict(COLOURS).tag(sync=True)
     cdn = traitlets.Unicode(CDN).tag(sync=True)
@@ -121,12 +121,12 @@ class DrawingWidget(GraphWidget):
 
 def esm(*names: str) -> str:
     """Join runtime.js and a widget's own files, in this order, to the one module that anywidget loads."""
-    return "".join((FOLDER / name).read_text() for name in ("runtime.js", *names))
+    return "".join((FOLDER / name).read_text() for name in ("../lib/runtime.js", *names))
 
 
 def css(*names: str) -> str:
     """Join runtime.css and a widget's own files, in this order, to its style sheet."""
-    return "".join((FOLDER / name).read_text() for name in ("runtime.css", *names))
+    return "".join((FOLDER / name).read_text() for name in ("../lib/base.css", *names))
 
 
 def check_shapes(

@@ -11,8 +11,8 @@ from torch import Tensor
 from gen_utils import plots
 from gen_utils.base import batch
 from gen_utils.page.export import Graph
+from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import GraphWidget, esm
-from gen_utils.page.widgets.noise import Noise
 
 DRAWS = 1000  # of noise, that the graph takes at once
 HUES = 24  # colours that the angles of z are told apart by
@@ -31,7 +31,7 @@ class FlowLayers(GraphWidget):
         ValueError: data of another shape, a limit that is not positive, or a graph of other shapes.
     """
 
-    _esm = esm("flow_layers.js")
+    _esm = esm("flow_layers/index.js")
     draws = traitlets.Int(DRAWS).tag(sync=True)
     palette = traitlets.List(traitlets.Unicode()).tag(sync=True)
     data: traitlets.List = traitlets.List().tag(sync=True)

@@ -15,9 +15,9 @@ from gen_utils.base import batch
 from gen_utils.models.samplers import Predict, ddim_step
 from gen_utils.models.schedule import Schedule, alpha_bar_from, eps_from_x0
 from gen_utils.page.export import Graph
+from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import GraphWidget, css, esm
 from gen_utils.page.widgets.flow_layers import HUES, hues, sector
-from gen_utils.page.widgets.noise import Noise
 from gen_utils.toys import Mixture
 
 PARTICLES = 1000
@@ -43,8 +43,8 @@ class Particles(GraphWidget):
         ValueError: data of another shape, a limit that is not positive, or graphs of other shapes.
     """
 
-    _esm = esm("particles.js")
-    _css = css("particles.css")
+    _esm = esm("particles/index.js")
+    _css = css("particles/style.css")
     particles = traitlets.Int(PARTICLES).tag(sync=True)
     palette = traitlets.List(traitlets.Unicode()).tag(sync=True)
     choices: traitlets.List = traitlets.List(CHOICES).tag(sync=True)

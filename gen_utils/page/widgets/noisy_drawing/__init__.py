@@ -12,9 +12,9 @@ from gen_utils.models.diffusion import ImageDiffusion
 from gen_utils.models.schedule import q_sample
 from gen_utils.page.drawing import FIELD, SIDE
 from gen_utils.page.export import Graph
+from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import DrawingWidget, check_shapes, css, esm
 from gen_utils.page.widgets.diffusion_sampler import IMAGE, INPUTS, OUTPUTS, choice_traits, descent, pixels
-from gen_utils.page.widgets.noise import Noise
 
 STEPS = 20  # from noise to an image
 # What the graphs `noise` and `prepare` take and give; those of `step` are diffusion_sampler's.
@@ -63,8 +63,8 @@ class NoisyDrawing(DrawingWidget):
             label, guidance outside 0…8, or a graph of other shapes.
     """
 
-    _esm = esm("draw.js", "sampling.js", "noisy_drawing.js")
-    _css = css("sampling.css")
+    _esm = esm("../lib/drawing_pad.js", "../lib/diffusion.js", "noisy_drawing/index.js")
+    _css = css("../lib/diffusion.css")
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)
     times = traitlets.List(traitlets.Int()).tag(sync=True)
     start = traitlets.Int(STEPS // 2).tag(sync=True)

@@ -39,7 +39,7 @@ class DensityPad(GraphWidget):
         ValueError: a limit that is not positive, points beyond it, too many or none, or another bandwidth.
     """
 
-    _esm = esm("density_pad.js")
+    _esm = esm("density_pad/index.js")
     names = traitlets.List(traitlets.Unicode(), NAMES).tag(sync=True)
     most = traitlets.Int(POINTS).tag(sync=True)
     grid = traitlets.Int(GRID).tag(sync=True)

@@ -8,8 +8,8 @@ from torch import Tensor
 from gen_utils import plots
 from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
+from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import DrawingWidget, esm
-from gen_utils.page.widgets.noise import Noise
 
 
 class DenoisingSlider(DrawingWidget):
@@ -28,7 +28,7 @@ class DenoisingSlider(DrawingWidget):
         ValueError: examples of another shape or outside [0, 1], or a sigma outside [0, 1].
     """
 
-    _esm = esm("draw.js", "denoising.js")
+    _esm = esm("../lib/drawing_pad.js", "denoising_slider/index.js")
     sigma = traitlets.Float().tag(sync=True)
     seed = traitlets.Int(0).tag(sync=True)
 

@@ -30,7 +30,7 @@ class Opinion(GraphWidget):
             discriminator that doesn't answer with C probabilities.
     """
 
-    _esm = esm("draw.js", "opinion.js")
+    _esm = esm("../lib/drawing_pad.js", "opinion/index.js")
     examples: traitlets.List = traitlets.List().tag(sync=True)  # pairs, which a stored notebook keeps in their order
     kind = traitlets.Unicode().tag(sync=True)
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 from gen_utils import plots
 from gen_utils.page.export import Graph
 from gen_utils.page.widgets.base import DrawingWidget, esm
-from gen_utils.page.widgets.latents import COLOUR, labelled_codes
+from gen_utils.page.widgets.latent_plane import COLOUR, labelled_codes
 
 
 class PosteriorPlane(DrawingWidget):
@@ -29,7 +29,7 @@ class PosteriorPlane(DrawingWidget):
         ValueError: shapes that do not fit, codes that are not finite, labels other than 0…9, examples outside [0, 1].
     """
 
-    _esm = esm("draw.js", "posterior.js")
+    _esm = esm("../lib/drawing_pad.js", "posterior_plane/index.js")
     codes: traitlets.List = traitlets.List().tag(sync=True)
     labels: traitlets.List = traitlets.List().tag(sync=True)
     palette = traitlets.List(plots.CLASSES).tag(sync=True)

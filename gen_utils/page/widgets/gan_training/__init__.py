@@ -17,8 +17,8 @@ from gen_utils import plots, toys
 from gen_utils.metrics import mode_coverage
 from gen_utils.models import gan
 from gen_utils.page.export import Graph
+from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import GraphWidget, check_shapes, esm
-from gen_utils.page.widgets.noise import Noise
 
 SAMPLES = 1000  # generated points of a picture
 SIDE = 48  # of the discriminator's field, in cells
@@ -147,7 +147,7 @@ class GANTraining(GraphWidget):
         ValueError: graphs that are not these, or choices that the reader would not have.
     """
 
-    _esm = esm("chart.js", "gan_training.js")
+    _esm = esm("../lib/chart.js", "gan_training/index.js")
     density = traitlets.Unicode().tag(sync=True)
     loss = traitlets.Unicode().tag(sync=True)
     lr = traitlets.Float().tag(sync=True)

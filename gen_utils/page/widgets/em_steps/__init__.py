@@ -14,8 +14,8 @@ from gen_utils import plots
 from gen_utils.base import batch
 from gen_utils.models.mixtures import gaussian_em_step, gaussian_log_joint, whiten
 from gen_utils.page.export import Graph
+from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import GraphWidget, esm
-from gen_utils.page.widgets.noise import Noise
 
 ROOM = 200  # points that the graphs have room for
 STEPS = 100  # that "Run" does at most, and the poster
@@ -42,7 +42,7 @@ class EMSteps(GraphWidget):
         ValueError: no graph with K = 1 or one with K > 5, graphs with other inputs, points that do not fit.
     """
 
-    _esm = esm("chart.js", "em_steps.js")
+    _esm = esm("../lib/chart.js", "em_steps/index.js")
     points: traitlets.List = traitlets.List().tag(sync=True)
     limit = traitlets.Float().tag(sync=True)
     choices = traitlets.List(traitlets.Int()).tag(sync=True)

@@ -12,7 +12,7 @@ from gen_utils import plots
 from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
 from gen_utils.page.widgets.base import DrawingWidget, esm
-from gen_utils.page.widgets.latents import COLOUR
+from gen_utils.page.widgets.latent_sliders import COLOUR
 
 BELOW = 10  # pixels below each of the poster's pictures, for its error
 
@@ -40,7 +40,7 @@ class Reconstructions(DrawingWidget):
         ValueError: no graphs, sizes that are not positive, or examples of another shape or outside [0, 1].
     """
 
-    _esm = esm("draw.js", "chart.js", "reconstructions.js")
+    _esm = esm("../lib/drawing_pad.js", "../lib/chart.js", "reconstructions/index.js")
     sizes = traitlets.List(traitlets.Int()).tag(sync=True)
     index = traitlets.Int().tag(sync=True)
 

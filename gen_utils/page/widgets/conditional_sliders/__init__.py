@@ -11,7 +11,7 @@ from gen_utils import plots
 from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
 from gen_utils.page.widgets.base import class_names, esm
-from gen_utils.page.widgets.latents import COLOUR, NATS, LatentSliders, rate_bars
+from gen_utils.page.widgets.latent_sliders import COLOUR, NATS, LatentSliders, rate_bars
 
 COLUMNS, ABOVE = 5, 8  # pictures in a row of the poster, pixels above each for its label
 
@@ -29,7 +29,7 @@ class ConditionalSliders(LatentSliders):
         ValueError: rates that are not K finite, non-negative numbers, no classes, or two of the same name.
     """
 
-    _esm = esm("units.js", "choices.js", "conditional.js")
+    _esm = esm("../lib/unit_sliders.js", "../lib/label_choices.js", "conditional_sliders/index.js")
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)
     label = traitlets.Int(0).tag(sync=True)
 

@@ -116,7 +116,7 @@ function setter(model) {
   };
 }
 
-// ---- Noise: xoshiro128** and Marsaglia's polar method; gen_utils/page/widgets/noise.py is its twin, bit for bit ----
+// ---- Noise: xoshiro128** and Marsaglia's polar method; gen_utils/page/noise.py is its twin, bit for bit ----
 
 class Noise {
   constructor(seed) {

@@ -18,9 +18,9 @@ from gen_utils.models.made import MADE
 from gen_utils.models.samplers import ddim_step
 from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
+from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import GraphWidget, css, esm
 from gen_utils.page.widgets.diffusion_sampler import pixels
-from gen_utils.page.widgets.noise import Noise
 
 SHOWN = 16  # images on each side, in rows of 4
 ROUNDS = 40  # for which the chance to do as well by tossing coins is tabulated
@@ -150,8 +150,8 @@ class TuringTest(GraphWidget):
         ValueError: no family, one that is called "real", other pixels, or a graph that is no such source.
     """
 
-    _esm = esm("turing_test.js")
-    _css = css("turing_test.css")
+    _esm = esm("turing_test/index.js")
+    _css = css("turing_test/style.css")
     sources = traitlets.Dict().tag(sync=True)
     chances = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
     sought = traitlets.Unicode(REAL).tag(sync=True)

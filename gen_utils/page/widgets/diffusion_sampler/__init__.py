@@ -13,8 +13,8 @@ from gen_utils.models.diffusion import ImageDiffusion
 from gen_utils.models.samplers import ddim_step
 from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
+from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import GraphWidget, check_shapes, class_names, css, esm
-from gen_utils.page.widgets.noise import Noise
 
 STEPS = (5, 10, 20, 50)  # that a reader can choose from: all divisible by the stills' number less one
 STILLS = 6  # of a trajectory, its ends included
@@ -82,8 +82,8 @@ class DiffusionSampler(GraphWidget):
             of other shapes.
     """
 
-    _esm = esm("sampling.js", "diffusion_sampler.js")
-    _css = css("sampling.css")
+    _esm = esm("../lib/diffusion.js", "diffusion_sampler/index.js")
+    _css = css("../lib/diffusion.css")
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)
     choices = traitlets.List(traitlets.Int(), [*STEPS]).tag(sync=True)
     stills = traitlets.Int(STILLS).tag(sync=True)

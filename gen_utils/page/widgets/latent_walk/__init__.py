@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from gen_utils import plots
 from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
+from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import GraphWidget, class_names, esm
-from gen_utils.page.widgets.latents import COLOUR
-from gen_utils.page.widgets.noise import Noise
+from gen_utils.page.widgets.latent_sliders import COLOUR
 
 STILLS = 7  # of the whole way, its ends included
 
@@ -28,7 +28,7 @@ class LatentWalk(GraphWidget):
         ValueError: no classes, two of the same name, or a graph of other shapes.
     """
 
-    _esm = esm("choices.js", "latent_walk.js")
+    _esm = esm("../lib/label_choices.js", "latent_walk/index.js")
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)
     latent_dim = traitlets.Int().tag(sync=True)
     stills = traitlets.Int(STILLS).tag(sync=True)

@@ -11,8 +11,8 @@ from torch import Tensor
 from gen_utils import plots
 from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
+from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import GraphWidget, check_shapes, esm, images_from_text, images_to_text
-from gen_utils.page.widgets.noise import Noise
 
 ABOVE = 12  # pixels above each row of the poster's pictures, for its name
 
@@ -34,7 +34,7 @@ class RateDistortion(GraphWidget):
             that do not increase, negative rates, x of another shape or outside [0, 1].
     """
 
-    _esm = esm("chart.js", "rate_distortion.js")
+    _esm = esm("../lib/chart.js", "rate_distortion/index.js")
     betas = traitlets.List(traitlets.Float()).tag(sync=True)
     rates = traitlets.List(traitlets.Float()).tag(sync=True)
     distortions = traitlets.List(traitlets.Float()).tag(sync=True)

@@ -11,8 +11,8 @@ from torch import Tensor
 from gen_utils import plots
 from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
+from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import DrawingWidget, check_shapes, esm
-from gen_utils.page.widgets.noise import Noise
 
 
 class Completion(DrawingWidget):
@@ -30,7 +30,7 @@ class Completion(DrawingWidget):
         ValueError: examples of another shape or outside [0, 1], or a step of other shapes.
     """
 
-    _esm = esm("draw.js", "completion.js")
+    _esm = esm("../lib/drawing_pad.js", "completion/index.js")
     batch = traitlets.Int().tag(sync=True)
     rows = traitlets.Int(FIELD // 2).tag(sync=True)
     seed = traitlets.Int(0).tag(sync=True)

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from gen_utils import plots
 from gen_utils.page.export import Graph
+from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import GraphWidget, esm
-from gen_utils.page.widgets.noise import Noise
 
 BLOCK, REPEATS = 500, 20  # draws in a call of the graph, for each of so many estimates
 SIZES = [round(10 ** (i / 2)) for i in range(11)]  # 1, 3, 10, 32, … 100 000 draws
@@ -32,7 +32,7 @@ class MonteCarlo(GraphWidget):
         ValueError: no graphs, graphs with other inputs, exact values for other K or not finite.
     """
 
-    _esm = esm("chart.js", "monte_carlo.js")
+    _esm = esm("../lib/chart.js", "monte_carlo/index.js")
     dims = traitlets.List(traitlets.Int()).tag(sync=True)
     exact = traitlets.List(traitlets.Float()).tag(sync=True)
     sizes = traitlets.List(SIZES).tag(sync=True)
