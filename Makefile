@@ -9,7 +9,7 @@ BUDGET ?= 60
 export GOMP_SPINCOUNT ?= 2000
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: book serve test execute classifier widgets card lint benchmark scaling requirements repository clean
+.PHONY: book serve test check execute classifier widgets card lint benchmark scaling requirements repository clean
 .DELETE_ON_ERROR:
 
 book: .venv/installed book/_static/vendor/installed ## build the site from the committed notebooks
@@ -19,10 +19,14 @@ book: .venv/installed book/_static/vendor/installed ## build the site from the c
 serve: book ## show the site on localhost
 	python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
-# Two workers, a thread each, take a file at a time.
-test: export OMP_NUM_THREADS ?= 1
+# Three workers, a thread each, take a file at a time: the third has the cores while a browser waits.
+WORKERS := -n 3 --dist loadgroup --no-loadscope-reorder
+test check: export OMP_NUM_THREADS ?= 1
 test: .venv/installed node_modules/installed ## run every test and every notebook
-	pytest --nbval -n 2 --dist loadfile --no-loadscope-reorder
+	pytest --nbval $(WORKERS)
+
+check: .venv/installed book/_static/vendor/installed ## run the tests that are not slow, and no notebook
+	pytest -m "not slow" $(WORKERS)
 
 execute: .venv/installed ## train everything again and publish notebooks, weights and graphs together
 	python tools/execute.py --profile $(PROFILE)
@@ -41,8 +45,9 @@ lint: .venv/installed ## style of code and notebooks, types of the package
 	ruff format --check .
 	mypy
 
-benchmark: _build/benchmark/installed ## each model beside its peers: make benchmark BUDGET=60, in seconds
+benchmark: _build/benchmark/installed book ## each model beside its peers (BUDGET=60, in seconds), then the pages
 	_build/benchmark/bin/python -m benchmarks.run --budget $(BUDGET)
+	python -m benchmarks.page
 
 scaling: .venv/installed ## one process beside two: measure it again, and write it into book/scaling.md
 	python -m benchmarks.scaling

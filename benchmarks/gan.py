@@ -86,7 +86,7 @@ class Ours:
             steps=10**9,
             batch_size=RECIPE.batch_size,
             lr=RECIPE.lr,
-            schedule=lambda number: min(number / WARM_UP, max(0.0, 1 - share()) ** 3),
+            lr_schedule=lambda number: min(number / WARM_UP, max(0.0, 1 - share()) ** 3),
             seed=seed,
         ):
             self.averaged.update_parameters(self.gan)

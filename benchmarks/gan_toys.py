@@ -1,11 +1,11 @@
-"""Four games on the ring of 8 and the grid of 25 narrow Gaussians: how many modes a GAN finds, and how well.
+"""Four GAN losses on the ring of 8 and the grid of 25 narrow Gaussians: how many modes a GAN finds, and how well.
 
 A mode counts as found where at least one of 2,500 samples lies within three standard deviations of it, and such a
 sample counts as of high quality: PacGAN's criterion (Lin et al. 2018, arXiv:1712.04086, `MetricLogger` of its code),
 which follows VEEGAN's (Srivastava et al. 2017, arXiv:1705.07761). A perfect sampler has 98.89 % of high quality.
 
-Sizes are fixed in steps, not in seconds, so another job on the machine changes no result. Each game is judged with
-the generator's last weights, as the papers are, and with the mean of its late ones.
+Sizes are fixed in steps, not in seconds, so another job on the machine changes no result. Samples come from the
+generator's last weights, as in the papers, and from the average of its late ones.
 """
 
 import statistics
@@ -13,20 +13,22 @@ from time import perf_counter
 
 import torch
 from torch import Tensor
-from torch.nn.utils import parameters_to_vector
+from torch.nn.utils import vector_to_parameters
+from torch.optim.swa_utils import AveragedModel
 
 from gen_utils import toys
 from gen_utils.metrics import mode_coverage
 from gen_utils.models import gan
-from gen_utils.train import train_gan_steps
+from gen_utils.page.graphs.gan import start
+from gen_utils.train import average, train_gan_steps
 
 PEERS: dict[str, str] = {}  # nothing to install: the peers' numbers are published
 # With the discriminator's updates a step: five for WGAN-GP, as in its paper.
-GAMES = {
+LOSSES = {
     "minimax": (gan.MINIMAX, 1),
     "non-saturating": (gan.NON_SATURATING, 1),
     "WGAN-GP": (gan.WGAN_GP, 5),
-    "R1": (gan.R1, 1),
+    "R1": (gan.r1(), 1),
 }
 # With the factor that brings the data to about [−1, 1], where the weights of the start fit, and a learning rate.
 DENSITIES = {"ring": (toys.ring, 1.0, 5e-4), "grid": (toys.grid, 0.25, 2e-3)}
@@ -49,7 +51,7 @@ PUBLISHED = {
 }
 HEADER = "\n".join(
     [
-        f"{'density':<9}{'game':<32}{'steps':>7}{'modes':>14}{'% quality':>15}{'modes, last':>15}{'% quality':>15}",
+        f"{'density':<9}{'loss':<32}{'steps':>7}{'modes':>14}{'% quality':>15}{'modes, last':>15}{'% quality':>15}",
         *(
             f"{density:<9}{who:<32}{'':>7}{'':>14}{'':>15}{modes:>9.1f}{'':>6}{quality:>9.1f}"
             for (density, who), (modes, quality) in PUBLISHED.items()
@@ -59,13 +61,13 @@ HEADER = "\n".join(
 
 
 def rows(budget: float, images: int, peers: bool) -> list[dict]:
-    """Train each game on each density from `SEEDS` starts: one row each, with means and standard deviations.
+    """Train with each loss on each density from `SEEDS` starts: one row each, with means and standard deviations.
 
-    Sizes are fixed: of `budget`, only a run of less than 10 s is told from a full one, and takes 20 steps.
-    `images` and `peers` mean nothing here.
+    Sizes are fixed: with a `budget` of less than 10 s a run takes 20 steps, otherwise all. `images` and `peers` are
+    not used.
     """
     steps = STEPS if budget >= 10 else 20
-    return [row(density, game, steps) for density in DENSITIES for game in GAMES]
+    return [row(density, loss, steps) for density in DENSITIES for loss in LOSSES]
 
 
 def line(row: dict) -> str:
@@ -75,36 +77,34 @@ def line(row: dict) -> str:
     return f"{row['density']:<9}{row['model']:<32}{row['steps']:>7}{cells}"
 
 
-def row(density: str, game: str, steps: int) -> dict:
-    """Train one game on one density from every start."""
-    start = perf_counter()
-    found = [measured(density, game, steps, seed) for seed in range(SEEDS)]
-    about = {"model": game, "density": density, "steps": steps, "seconds": perf_counter() - start}
+def row(density: str, loss: str, steps: int) -> dict:
+    """Train with one loss on one density from every start."""
+    began = perf_counter()
+    found = [measured(density, loss, steps, seed) for seed in range(SEEDS)]
+    about = {"model": loss, "density": density, "steps": steps, "seconds": perf_counter() - began}
     for name in found[0]:
         values = [each[name] for each in found]
         about |= {name: statistics.mean(values), f"{name}_deviation": statistics.stdev(values)}
     return about
 
 
-def measured(density: str, game: str, steps: int, seed: int) -> dict[str, float]:
-    """Train one GAN, and count: with the mean of the generator's weights, and with the last ones."""
+def measured(density: str, loss: str, steps: int, seed: int) -> dict[str, float]:
+    """Train one GAN, and count: with the average of the generator's weights, and with the last ones."""
     build, scale, lr = DENSITIES[density]
     data, generator = build(), torch.Generator().manual_seed(seed)
     x = scale * data.sample(POINTS, generator=generator)
-    rules, d_steps = GAMES[game]
-    model = gan.GAN(game=rules)
-    theta, phi = gan.start(model, torch.randn(sum(p.numel() for p in model.parameters()), generator=generator))
-    torch.nn.utils.vector_to_parameters(theta, model.generator.parameters())
-    torch.nn.utils.vector_to_parameters(phi, model.discriminator.parameters())
-    mean = theta
-    for step in train_gan_steps(model, x, steps=steps, batch_size=BATCH_SIZE, lr=lr, d_steps=d_steps, seed=seed):
-        theta = parameters_to_vector(model.generator.parameters()).detach()
-        mean = gan.moving_average(mean, theta, torch.tensor([float(step.number)]))
-    z = model.noise(SAMPLES, generator)
+    losses, d_steps = LOSSES[loss]
+    model = gan.GAN(losses=losses)
+    theta, phi = start(model, torch.randn(sum(p.numel() for p in model.parameters()), generator=generator))
+    vector_to_parameters(theta, model.generator.parameters())
+    vector_to_parameters(phi, model.discriminator.parameters())
+    averaged = AveragedModel(model, multi_avg_fn=average)
+    for _ in train_gan_steps(model, x, steps=steps, batch_size=BATCH_SIZE, lr=lr, d_steps=d_steps, seed=seed):
+        averaged.update_parameters(model)
+    z = model.noise(SAMPLES, generator=generator)
     with torch.no_grad():
-        return counted(gan.call(model.generator, mean, z) / scale, data, "") | counted(
-            model.generator(z) / scale, data, "_last"
-        )
+        mean, last = averaged.module.generator(z), model.generator(z)
+    return counted(mean / scale, data, "") | counted(last / scale, data, "_last")
 
 
 def counted(x: Tensor, data: toys.Mixture, which: str) -> dict[str, float]:

@@ -20,7 +20,7 @@ import torch
 from accelerate import Accelerator
 
 from benchmarks.run import machine
-from gen_utils.command import examples, updates
+from gen_utils.distributed.training import Batches, examples, updates
 from gen_utils.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,12 +57,12 @@ def main() -> None:
 def row(name: str) -> dict:
     """Measure a model in each of the ways, twice, and keep the faster run of each."""
     parameters = sum(p.numel() for p in RECIPES[name].model().parameters())
-    told = {way: max(launch(name, *how) for _ in range(2)) for way, how in WAYS.items()}
+    fastest = {way: max(launch(name, *how) for _ in range(2)) for way, how in WAYS.items()}
     return {
         "model": name,
         "parameters": parameters,
         "batch_size": RECIPES[name].batch_size,
-        "images_per_second": told,
+        "images_per_second": fastest,
     }
 
 
@@ -82,14 +82,14 @@ def time(name: str, threads: int) -> None:
     torch.set_num_threads(threads)
     accelerator = Accelerator(cpu=True)
     recipe = RECIPES[name]
-    x, y = examples(recipe, "mnist", accelerator.device)
     torch.manual_seed(0)
-    training = updates(recipe, recipe.model().to(accelerator.device), x, y, 0, accelerator)
-    for _ in range(20):  # the first ones allocate
-        next(training)
+    batches = Batches(*examples(recipe, "mnist"), recipe, 0, accelerator)
+    update = updates(recipe.model(), batches, recipe, accelerator)
+    for number in range(1, 21):  # the first ones allocate
+        update(number)
     start = perf_counter()
-    for _ in range(MODELS[name]):
-        next(training)
+    for number in range(21, 21 + MODELS[name]):
+        update(number)
     accelerator.print(MODELS[name] * recipe.batch_size / (perf_counter() - start))
     accelerator.end_training()
 

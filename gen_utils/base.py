@@ -11,7 +11,7 @@ Everything is per example, summed over dimensions, in nats:
 
 Labels y, `(B,)` whole numbers, are the last positional argument, and `None` where there are none. Random numbers
 come from `generator`, by keyword. A method that a model cannot honestly offer does not exist on it. Sampling and
-scoring leave a model as it was.
+scoring change nothing in a model: no parameter, no buffer, no training or evaluation mode.
 """
 
 import math

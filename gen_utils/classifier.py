@@ -1,8 +1,8 @@
-"""The course's one judge: a small convolutional network that tells the ten digits apart.
+"""The classifier with which the course compares samples: a small convolutional network for the ten digits.
 
-LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998, sec. II.B) with today's SiLU and maximum pooling. Models are compared
-by its 84-dimensional penultimate layer; drawings are read by its logits. `pretrained.load(LeNet(), "classifier")`
-fills it with the shipped weights, which saw the first 50,000 training images: the last 10,000 are for validation.
+LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998, sec. II.B), but with SiLU and maximum pooling. Models are compared by
+its 84-dimensional penultimate layer; drawings are read by its logits. `pretrained.load(LeNet(), "classifier")` fills
+it with the shipped weights. They come from the first 50,000 training images; the last 10,000 are for validation.
 """
 
 from torch import Tensor, nn

@@ -1,4 +1,9 @@
-"""Log-probabilities and divergences that several families use, in nats."""
+"""Log-probabilities and divergences that several families use, in nats.
+
+They are written by hand, and not taken from `torch.distributions`, because the chapters derive them, and because
+every training step calls them: they build no objects and check no arguments. The tests compare them with
+`torch.distributions`.
+"""
 
 import math
 
@@ -23,8 +28,8 @@ def normal_log_prob(z: Tensor, mu: Tensor | float = 0.0, sigma: Tensor | float =
 def bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:
     """Compute Σ_d x_d log p_d + (1 − x_d) log(1 − p_d), p = sigmoid(logits), over all axes but the first.
 
-    In nats, `(B, …)` to `(B,)`. A log-likelihood where x is 0 or 1; for grey x it is the expectation of one
-    over binarizations of x.
+    In nats, `(B, …)` to `(B,)`. If x is 0 or 1, it is a log-likelihood. If x is grey, it is the expectation of the
+    log-likelihood over binarizations of x.
     """
     # log p = logit − softplus(logit) and log(1 − p) = −softplus(logit): fewer passes over memory than cross-entropy.
     logits = logits.flatten(1)
@@ -32,8 +37,8 @@ def bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:
 
 
 def log_odds(p: Tensor) -> Tensor:
-    """Compute log p − log(1 − p) of the probabilities that data show, same shape: what a last bias starts from.
+    """Compute log p − log(1 − p), same shape, of the frequencies p in data: a start for the biases of a decoder.
 
-    A pixel that was always black counts as white once in a thousand: no data proves that it never will be.
+    p is at least 0.001 and at most 0.999: a pixel that was always black in the data may be white in other data.
     """
     return p.clamp(1e-3, 1 - 1e-3).logit()

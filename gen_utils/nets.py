@@ -13,14 +13,14 @@ WAVES = 6  # wavelengths by which a network is told the noise level
 
 
 class RoundedReLU(nn.Module):
-    """A ReLU whose corner is rounded: x · σ(10 x), so that its slope has no jump.
+    """A ReLU whose corner is rounded: x · σ(10 x). Its slope has no jump.
 
-    At a corner, one example whose sign is decided by a rounded bit sends two computers' trainings different ways.
-    Swish with β = 10, Ramachandran, Zoph and Le 2017, arXiv:1710.05941.
+    Two computers round differently. With a jump in the slope, one example near the corner is enough, and two
+    trainings from the same start go different ways. Swish with β = 10 of Ramachandran et al. 2017, arXiv:1710.05941.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Bend each number: any shape to the same shape."""
+        """Apply the function to each number: any shape to the same shape."""
         return x * (10 * x).sigmoid()
 
 
@@ -37,6 +37,31 @@ def mlp(sizes: Sequence[int], activation: type[nn.Module] = nn.SiLU) -> nn.Seque
     for i, o in pairwise(sizes):
         layers += [nn.Linear(i, o), activation()]
     return nn.Sequential(*layers[:-1])
+
+
+class ConditionalMLP(nn.Module):
+    """A multilayer perceptron that may also take a label: the label's embedding is added to its first layer.
+
+    This is the same as one more input for each class: 1 for the label's class and 0 for the others.
+
+    Args:
+        sizes: numbers of inputs, of hidden units layer by layer, and of outputs.
+        classes: number of labels, or `None` for a network that takes none.
+
+    Raises:
+        ValueError: fewer than two sizes, or a number that is not positive.
+    """
+
+    def __init__(self, sizes: Sequence[int], classes: int | None = None) -> None:
+        super().__init__()
+        layers = mlp(sizes)
+        self.embedding = None if classes is None else nn.Embedding(positive("classes", classes), sizes[1])
+        self.layers = layers  # last, so that the network's last parameter is the bias of its outputs
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Compute `(B, sizes[-1])` from `(B, sizes[0])` and the labels, `(B,)`, if the network takes any."""
+        first = self.layers[0](x)
+        return self.layers[1:](first if self.embedding is None else first + self.embedding(y))
 
 
 class Denoiser(nn.Module):

@@ -1,26 +1,20 @@
 """Training as a generator: it yields after each update, so the caller logs, plots, averages or stops.
 
-The same generators train in one process and in many, and go on after a kill; `python -m gen_utils.train --help` runs
-them on the chapters' recipes.
+Two loops: `train_steps` for a model with one loss, `train_gan_steps` for two networks with a loss each. Training in
+several processes, with checkpoints, is `python -m gen_utils.distributed`.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from gen_utils.base import GenerativeModel, positive
-from gen_utils.checkpoint import Checkpoint
+from gen_utils.base import Model, Trainable, positive
 from gen_utils.models.gan import EPSILON, GAN
-from gen_utils.scaling import Alone, Team
 
-if TYPE_CHECKING:
-    from accelerate import Accelerator
-
-MEMORY = 0.05  # share of the run so far that `average` remembers
+MEMORY = 0.05  # the averaged weights look back over this part of the run so far
 
 
 @dataclass(frozen=True)
@@ -32,12 +26,12 @@ class Step:
 
 
 def device() -> torch.device:
-    """Name the GPU if there is one, else the CPU."""
+    """Return the GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def train_steps(
-    model: GenerativeModel,
+    model: Trainable,
     x: Tensor,
     y: Tensor | None = None,
     *,
@@ -46,38 +40,45 @@ def train_steps(
     lr: float = 1e-3,
     seed: int = 0,
     prepare: Callable[..., Tensor] | None = None,
-    accelerator: "Accelerator | None" = None,
-    checkpoint: Checkpoint | None = None,
 ) -> Iterator[Step]:
     """Train `model` on `x`, `(N, *event_shape)`, and yield a `Step` after each of `steps` updates.
 
-    AdamW without decay, linear warm-up over the first hundredth of the steps, then a cosine down to zero.
-    Every epoch goes through the data once in a new order, but for a last batch that would not be full. All random
-    numbers come from one generator made from `seed`, so the same call gives the same weights again.
+    AdamW without decay; the learning rate follows `warm_up_and_cosine`, the data `shuffled_batches`. All random
+    numbers come from one generator with the seed `seed`, so the same call gives the same weights again. The model is
+    in training mode while it is trained, and in evaluation mode afterwards.
 
     Args:
         model: trained in place, on the device where it and `x` are.
         x: the data, one tensor.
-        y: the labels of a conditional model, `(N,)`.
+        y: the labels, `(N,)`, of a model that takes labels.
         steps: number of updates.
-        batch_size: examples an update.
-        lr: the learning rate at its highest.
+        batch_size: examples in a batch.
+        lr: the highest learning rate.
         seed: of the order of the data, of `prepare` and of the model's own noise.
-        prepare: applied to each batch before the model sees it, such as `binarize`.
-        accelerator: joins the processes that each call this function with the same arguments, one batch for all of
-            them, and sets the precision.
-        checkpoint: where training goes on, if it holds anything; `checkpoint.save(step.number)` between two steps
-            writes it.
+        prepare: `prepare(x, generator=generator)` is called on each batch before the model sees it; such as
+            `binarize`.
 
     Raises:
-        ValueError: sizes or a learning rate that do not fit, data that the model refuses, or a checkpoint of another
-            training.
+        ValueError: sizes or a learning rate that do not fit, or data that the model refuses; at the first step.
         FloatingPointError: a loss or a gradient that is not finite; the weights are those of the step before.
     """
-    _check(model, x, y, steps, batch_size, lr)
-    team = Alone() if accelerator is None else Team(accelerator, batch_size)
-    batches = Batches(x, y, batch_size, seed, prepare)
-    return _updates(model, batches, steps, lr, team, checkpoint)
+    check_training(model, x, y, steps, batch_size, lr)
+    generator = torch.Generator(x.device).manual_seed(seed)
+    batches = shuffled_batches(x, y, batch_size, prepare, generator)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.0, fused=True)
+    model.train()
+    try:
+        for number in range(1, steps + 1):
+            parts = {name: part.mean() for name, part in model(*next(batches), generator=generator).items()}
+            losses = {name: part.item() for name, part in parts.items()}
+            optimizer.zero_grad()
+            parts["loss"].backward()
+            check_finite("loss", losses, model.parameters(), number, lr)
+            set_rate(optimizer, lr * warm_up_and_cosine(number, steps))
+            optimizer.step()
+            yield Step(number, losses)
+    finally:  # also where the caller stops early
+        model.eval()
 
 
 def train_gan_steps(
@@ -89,49 +90,106 @@ def train_gan_steps(
     batch_size: int = 256,
     lr: float = 1e-3,
     discriminator_lr: float | None = None,
-    schedule: Callable[[int], float] = lambda number: 1.0,
+    lr_schedule: Callable[[int], float] = lambda number: 1.0,
     d_steps: int = 1,
     seed: int = 0,
     prepare: Callable[..., Tensor] | None = None,
-    accelerator: "Accelerator | None" = None,
-    checkpoint: Checkpoint | None = None,
 ) -> Iterator[Step]:
     """Train both networks of `model` on `x`, `(N, *event_shape)`, and yield a `Step` after each of `steps` rounds.
 
-    A round is `d_steps` updates of the discriminator, each on a batch of its own, then one of the generator. Data,
-    seed and noise are treated as by `train_steps`.
+    A round is `d_steps` updates of the discriminator, each on a new batch, then one update of the generator. Adam
+    with the model's `betas`; order, seed and modes are as in `train_steps`.
 
     Args:
         model: trained in place, on the device where it and `x` are.
         x: the data, one tensor.
-        y: the labels of a conditional model, `(N,)`; the generator is asked for those of the round's last batch.
+        y: the labels, `(N,)`, of a model that takes labels; the generator draws for those of the round's last batch.
         steps: number of rounds.
-        batch_size: examples an update.
+        batch_size: examples in a batch.
         lr: the generator's learning rate.
-        discriminator_lr: the discriminator's; without, the same.
-        schedule: what both learning rates are multiplied by in round 1, 2, …; without, they stay as they are.
-        d_steps: updates of the discriminator a round.
+        discriminator_lr: the discriminator's learning rate; by default the generator's.
+        lr_schedule: both learning rates are multiplied by its value in round 1, 2, …; by default 1.
+        d_steps: updates of the discriminator in a round.
         seed: of the order of the data, of `prepare` and of the model's own noise.
-        prepare: applied to each batch before the model sees it, such as `binarize`.
-        accelerator: joins the processes that each call this function with the same arguments, one batch for all of
-            them, and sets the precision.
-        checkpoint: where training goes on, if it holds anything; `checkpoint.save(step.number)` between two steps
-            writes it.
+        prepare: `prepare(x, generator=generator)` is called on each batch before the model sees it.
 
     Raises:
-        ValueError: sizes or a learning rate that do not fit, data that the model refuses, or a checkpoint of another
-            training.
-        FloatingPointError: a loss or a gradient that is not finite; the weights are the last finite ones.
+        ValueError: sizes or a learning rate that do not fit, or data that the model refuses; at the first step.
+        FloatingPointError: a loss or a gradient that is not finite; the network's weights are those before this
+            update.
     """
-    rates = (lr, lr if discriminator_lr is None else discriminator_lr)
-    _check(model, x, y, steps, batch_size, *rates)
+    discriminator_lr = lr if discriminator_lr is None else discriminator_lr
+    check_training(model, x, y, steps, batch_size, lr, discriminator_lr)
     positive("d_steps", d_steps)
-    team = Alone() if accelerator is None else Team(accelerator, batch_size)
-    batches = Batches(x, y, batch_size, seed, prepare)
-    return _rounds(model, batches, steps, rates, schedule, d_steps, team, checkpoint)
+    generator = torch.Generator(x.device).manual_seed(seed)
+    batches = shuffled_batches(x, y, batch_size, prepare, generator)
+    g_parameters, d_parameters = [*model.generator.parameters()], [*model.discriminator.parameters()]
+    g_optimizer = torch.optim.Adam(g_parameters, lr=lr, betas=model.betas, eps=EPSILON, fused=True)
+    d_optimizer = torch.optim.Adam(d_parameters, lr=discriminator_lr, betas=model.betas, eps=EPSILON, fused=True)
+    model.train()
+    try:
+        for number in range(1, steps + 1):
+            factor = lr_schedule(number)
+            set_rate(g_optimizer, lr * factor)
+            set_rate(d_optimizer, discriminator_lr * factor)
+            for _ in range(d_steps):
+                real, *labels = next(batches)
+                loss = model.discriminator_loss(real, *labels, generator=generator)["loss"].mean()
+                losses = {"discriminator": loss.item()}
+                d_optimizer.zero_grad()
+                loss.backward(inputs=d_parameters)
+                check_finite("discriminator", losses, d_parameters, number, discriminator_lr)
+                d_optimizer.step()
+            loss = model.generator_loss(batch_size, *labels, generator=generator)["loss"].mean()
+            losses["generator"] = loss.item()
+            g_optimizer.zero_grad()
+            loss.backward(inputs=g_parameters)
+            check_finite("generator", losses, g_parameters, number, lr)
+            g_optimizer.step()
+            yield Step(number, losses)
+    finally:  # also where the caller stops early
+        model.eval()
 
 
-def _check(model: GenerativeModel, x: Tensor, y: Tensor | None, steps: int, batch_size: int, *rates: float) -> None:
+def shuffled_batches(
+    x: Tensor,
+    y: Tensor | None,
+    size: int,
+    prepare: Callable[..., Tensor] | None,
+    generator: torch.Generator,
+) -> Iterator[list[Tensor]]:
+    """Yield batches without end: [x] or [x, y], `(size, …)` each.
+
+    Every epoch visits the data once in a new order, except for the examples at its end that do not fill a batch.
+    """
+    while True:
+        order = torch.randperm(len(x), generator=generator, device=x.device)
+        for chosen in order.split(size)[: len(x) // size]:
+            batch = x[chosen] if prepare is None else prepare(x[chosen], generator=generator)
+            yield [batch] if y is None else [batch, y[chosen]]
+
+
+def warm_up_and_cosine(number: int, steps: int) -> float:
+    """Return the factor of the learning rate at update `number` = 1, …, `steps`.
+
+    It grows linearly to 1 over the first hundredth of the updates, and falls to 0 along a cosine.
+    """
+    return min(number / max(1, steps // 100), 0.5 * (1 + math.cos(math.pi * (number - 1) / steps)))
+
+
+def set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Set the learning rate of all of an optimizer's parameters."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+
+
+def check_training(model: Model, x: Tensor, y: Tensor | None, steps: int, batch_size: int, *rates: float) -> None:
+    """Refuse what cannot be trained.
+
+    Raises:
+        TypeError: a number that is not an integer, or data of another type than the model's.
+        ValueError: sizes or a learning rate that do not fit, or data that the model refuses.
+    """
     model.check_x(x)
     if y is not None and len(y) != len(x):
         raise ValueError(f"y: expected a label for each of the {len(x)} examples, got {len(y)}")
@@ -143,147 +201,45 @@ def _check(model: GenerativeModel, x: Tensor, y: Tensor | None, steps: int, batc
             raise ValueError(f"lr: expected a positive number, got {lr}")
 
 
-class Batches:
-    """The data in batches, without end: every epoch in a new order, but for a last batch that would not be full.
+def check_finite(name: str, losses: dict[str, float], parameters: Iterable[Tensor], number: int, lr: float) -> None:
+    """Stop before update `number` where the loss of this name, or the gradient in `parameters`, is not finite.
 
-    Attributes:
-        generator: of the order, of `prepare`, and of the noise of the model that is trained.
+    Args:
+        name: which of `losses` the update minimises.
+        losses: the losses so far in this step.
+        parameters: the weights that the update changes.
+        number: the step's number.
+        lr: the highest learning rate.
+
+    Raises:
+        FloatingPointError: says what became infinite or NaN, and when.
     """
-
-    def __init__(
-        self,
-        x: Tensor,
-        y: Tensor | None,
-        size: int,
-        seed: int,
-        prepare: Callable[..., Tensor] | None,
-    ) -> None:
-        self.x, self.y, self.size, self.prepare = x, y, size, prepare
-        self.generator = torch.Generator(x.device).manual_seed(seed)
-        self.position = 0
-        self.epoch: Tensor | None = None  # the generator's state before it drew the order
-
-    def __next__(self) -> list[Tensor]:
-        """Return the next batch: x, `(B, *event_shape)`, prepared, and y, `(B,)`, if there is one."""
-        if self.epoch is None or self.position == len(self.x) // self.size:
-            self._shuffle()
-        chosen = self.order[self.position * self.size :][: self.size]
-        self.position += 1
-        batch = self.x[chosen] if self.prepare is None else self.prepare(self.x[chosen], generator=self.generator)
-        return [batch] if self.y is None else [batch, self.y[chosen]]
-
-    def _shuffle(self) -> None:
-        self.epoch, self.position = self.generator.get_state(), 0
-        self.order = torch.randperm(len(self.x), generator=self.generator, device=self.x.device)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what tells the next batch, and all random numbers to come."""
-        return {"epoch": self.epoch, "position": self.position, "generator": self.generator.get_state()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
-        self.generator.set_state(state["epoch"])
-        self._shuffle()
-        self.position = state["position"]
-        self.generator.set_state(state["generator"])
-
-
-def _descend(
-    team: Alone, optimizer: torch.optim.Optimizer, loss: Tensor, value: float, rate: float, where: str, kept: str
-) -> None:
-    """Take one step at `rate`, or refuse where the loss, `value` of all processes, or the gradient is not finite."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
-    optimizer.zero_grad(set_to_none=True)
-    bad = "" if math.isfinite(value) else f"loss became {value}"
-    if not bad:
-        team.backward(loss, optimizer, parameters)
-        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        bad = "" if norm.isfinite() or team.overflows else f"gradient's norm became {norm.item()}"
+    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    bad = "" if norm.isfinite() else f"gradient's norm became {norm.item()}"
+    if not math.isfinite(losses[name]):
+        bad = f"loss became {losses[name]}"
     if bad:
-        optimizer.zero_grad(set_to_none=True)
         raise FloatingPointError(
-            f"the {bad} at {where}. The model keeps its {kept}. Try a smaller lr (now {optimizer.defaults['lr']:g}), "
-            "or look for values out of range in the data."
+            f"the {bad} at step {number} ({losses}). The weights are those before this update. "
+            f"Try a smaller lr (now {lr:g}), or look for values out of range in the data."
         )
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.step()
 
 
-def _rounds(
-    model: GAN,
-    batches: Batches,
-    steps: int,
-    rates: tuple[float, float],
-    schedule: Callable[[int], float],
-    d_steps: int,
-    team: Alone,
-    checkpoint: Checkpoint | None,
-) -> Iterator[Step]:
-    kept, generator, rows = "last finite weights", batches.generator, batches.size // team.world
-    for_generator, for_discriminator = (
-        team.optimizer(torch.optim.Adam(network.parameters(), lr=rate, betas=model.betas, eps=EPSILON, fused=True))
-        for network, rate in zip((model.generator, model.discriminator), rates, strict=True)
-    )
-    generate = team.turn(model.generator, model.generator_loss)
-    discriminate = team.turn(model.discriminator, model.discriminator_loss)
-    state: dict[str, Any] = {"for_generator": for_generator, "for_discriminator": for_discriminator}
-    done = 0 if checkpoint is None else checkpoint.resume(model=model, batches=batches, **state)
-    model.train()
-    try:
-        for number in range(done + 1, steps + 1):
-            factor = schedule(number)
-            for _ in range(d_steps):
-                batch, *given = team.rows(next(batches))
-                with team.whole(model, generator, rows):
-                    loss = discriminate(batch, *given, generator=generator)["loss"].mean()
-                losses = {"discriminator": (value := team.mean(loss.detach()).item())}
-                rate, where = rates[1] * factor, f"step {number} ({losses})"
-                _descend(team, for_discriminator, loss, value, rate, where, kept)
-            with team.whole(model, generator, rows):
-                loss = generate(rows, *given, generator=generator)["loss"].mean()
-            losses["generator"] = value = team.mean(loss.detach()).item()
-            _descend(team, for_generator, loss, value, rates[0] * factor, f"step {number} ({losses})", kept)
-            yield Step(number, losses)
-    finally:  # also where the caller stops early
-        model.eval()
+def averaging_rate(number: Tensor) -> Tensor:
+    """Return how far an average of `number` = 1, 2, … weights moves towards the next ones: 20/number, at most 1.
 
-
-def _updates(
-    model: GenerativeModel, batches: Batches, steps: int, lr: float, team: Alone, checkpoint: Checkpoint | None
-) -> Iterator[Step]:
-    generator, rows = batches.generator, batches.size // team.world
-    optimizer = team.optimizer(torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.0, fused=True))
-    turn = team.turn(model, model.__call__)
-    done = 0 if checkpoint is None else checkpoint.resume(model=model, optimizer=optimizer, batches=batches)
-    warm_up = max(1, steps // 100)
-    model.train()
-    try:
-        for number in range(done + 1, steps + 1):
-            batch, *given = team.rows(next(batches))
-            with team.whole(model, generator, rows):
-                parts = {name: part.mean() for name, part in turn(batch, *given, generator=generator).items()}
-            means = team.mean(torch.stack([part.detach() for part in parts.values()]))
-            losses = dict(zip(parts, means.tolist(), strict=True))
-            rate = lr * min(number / warm_up, 0.5 * (1 + math.cos(math.pi * (number - 1) / steps)))
-            where, kept = f"step {number} ({losses})", f"weights of step {number - 1}"
-            _descend(team, optimizer, parts["loss"], losses["loss"], rate, where, kept)
-            yield Step(number, losses)
-    finally:  # also where the caller stops early
-        model.eval()
+    So the average looks back over the last twentieth of the updates, however many there were: it forgets the bad
+    first ones, and does not depend on the length of the run. Karras et al. 2024, arXiv:2312.02696, section 3.1.
+    """
+    return 1 / (MEMORY * number).clamp(min=1.0)
 
 
 @torch.no_grad()
 def average(averaged: list[Tensor], current: list[Tensor], number: int | Tensor) -> None:
-    """Move the averaged weights, in place, towards those after update `number`, counted from 0.
+    """Move averaged weights, in place, towards the current ones by `averaging_rate`.
 
-    An exponential average whose memory is always the last twentieth of the updates so far: the bad first ones are
-    forgotten, and nothing depends on how long the run will be. Karras et al. 2024, arXiv:2312.02696, section 3.1.
+    Made for `torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=average)`.
     """
-    torch._foreach_lerp_(averaged, current, 1 / max(1.0, MEMORY * float(number)))
-
-
-if __name__ == "__main__":
-    from gen_utils.command import main
-
-    main()
+    rate = averaging_rate(torch.as_tensor(number, dtype=torch.float64)).item()
+    for mean, weights in zip(averaged, current, strict=True):
+        mean.lerp_(weights, rate)

@@ -2,13 +2,15 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
-from fcntl import LOCK_EX, LOCK_SH, LOCK_UN, flock
+from fcntl import LOCK_EX, flock
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import zip_longest
 from pathlib import Path
 from random import Random
 from threading import Thread
@@ -21,6 +23,7 @@ import gen_utils  # noqa: F401  (before torch is loaded, for its setting of Open
 ROOT = Path(__file__).resolve().parent.parent
 # html-manager's JSON checker complains of html-manager's own schema.
 HARMLESS = "strict mode: use allowUnionTypes to allow union type keyword"
+PATIENCE = 120_000  # ms that a test waits for what must come: no busy machine takes as long
 
 
 def tree():
@@ -37,49 +40,29 @@ def cost(notebook):
     return json.loads(notebook.read_text())["metadata"].get("cost", {"seconds": 0})["seconds"]
 
 
+def group(path):
+    """What one worker runs: a file, or the two files of a widget, which use the same exports."""
+    return re.sub(r"^test_(browser|widgets)_", "", path.stem).removesuffix("_sampler")
+
+
 def pytest_collection_modifyitems(items):
-    """Notebooks first, the dearest at the head, then short files: two workers come to their end together."""
+    """Groups stay together, in such an order that no core waits.
+
+    A browser waits half of its time, so browser files and notebooks alternate; short files come last.
+    """
     costs = {path: cost(path) for path in (ROOT / "notebooks").glob("*.ipynb")}
-    alone = {item.path for item in items if item.get_closest_marker("alone")}  # no notebook beside these,
-    long = {item.path for item in items if "node_modules" in getattr(item, "fixturenames", [])}  # nor Lighthouse
-    items.sort(key=lambda item: (-costs.get(item.path, 0), item.path not in long, item.path in alone))
-
-
-class Machine:
-    """What workers share while they test, and a test that measures speed has to itself."""
-
-    def __init__(self):
-        self.gate, self.machine = (os.open(path, os.O_RDONLY) for path in (__file__, Path(__file__).parent))
-
-    def take(self, how):
-        flock(self.gate, LOCK_EX)  # while one waits for the machine, nobody else gets past
-        flock(self.machine, how)
-        flock(self.gate, LOCK_UN)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self):
-        self.take(LOCK_SH)
-        try:
-            return (yield)
-        finally:
-            flock(self.machine, LOCK_UN)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item):
-        if not item.get_closest_marker("alone"):
-            return (yield)
-        flock(self.machine, LOCK_UN)  # or two that wait would wait for each other
-        self.take(LOCK_EX)
-        try:
-            return (yield)
-        finally:
-            flock(self.machine, LOCK_SH)
-
-
-def pytest_configure(config):
-    """One process needs no lock."""
-    if hasattr(config, "workerinput"):
-        config.pluginmanager.register(Machine())
+    groups = {}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(name := group(item.path)))
+        groups.setdefault(name, []).append(item)
+    notebooks, browsers, others = [], [], []
+    for members in groups.values():
+        fixtures = {fixture for item in members for fixture in getattr(item, "fixturenames", [])}
+        (notebooks if members[0].path in costs else browsers if "browser" in fixtures else others).append(members)
+    notebooks.sort(key=lambda members: -costs[members[0].path])
+    browsers.sort(key=lambda members: -len(members))
+    mixed = [members for pair in zip_longest(notebooks, browsers, fillvalue=[]) for members in pair]
+    items[:] = [item for members in [*mixed, *others] for item in members]
 
 
 def change(config):
@@ -183,7 +166,7 @@ def watched(browser, origin, troubles=None, **options):
             found.append(f"another origin: {request.url}")
 
     context = browser.new_context(base_url=origin, **options)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     page.on("console", console)
     page.on("pageerror", lambda error: found.append(f"uncaught: {error}"))

@@ -4,14 +4,13 @@ import math
 from decimal import ROUND_HALF_UP, Decimal
 from functools import partial
 
-import numpy as np
 import pytest
 import torch
 from conftest import watched
 from scipy import stats
 from test_browser import pixels
 from test_widgets_turing import exported, make, shown, source
-from widget_page import COLUMN, PHONE, opened, served
+from widget_page import COLUMN, opened, served
 
 from gen_utils.models.diffusion import ImageDiffusion
 from gen_utils.models.made import MADE
@@ -19,6 +18,8 @@ from gen_utils.models.unet import UNet
 from gen_utils.page.export import round_to_half
 from gen_utils.page.widgets import TuringTest, turing_test
 from gen_utils.plots import COLOURS
+
+pytestmark = pytest.mark.slow
 
 FIRST = {"sought": "real", "other": "VAE", "pixels": "grey", "seed": 1}
 NAMES = {"grey": "grey", "binary": "black and white"}
@@ -273,19 +274,6 @@ def test_both_sides_appear_at_once(slow):
 # ---- For every reader ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.alone
-def test_a_round_of_every_source_is_soon_drawn(slow):
-    for name in ("MADE", "diffusion"):
-        source_select(slow, "other").select_option(name)
-        times = []
-        for _ in range(4):  # the machine may be busy with something else; and the first time the graph is loaded
-            press(slow, "New round").click()
-            settle(slow, {"other": name, "seed": slow.evaluate("model.get('seed')")})
-            times.append(float(slow.locator("canvas").first.get_attribute("data-took")))
-        print(f"{name}: {', '.join(f'{t:.0f}' for t in times)} ms")
-        assert min(times) < 1500
-
-
 def test_a_source_is_loaded_when_it_is_chosen_and_its_failure_is_told(browser, origin, made):
     asked = []
     with watched(browser, origin, viewport=COLUMN, troubles=(troubles := [])) as page:
@@ -302,28 +290,6 @@ def test_a_source_is_loaded_when_it_is_chosen_and_its_failure_is_told(browser, o
         check_open(page, made, FIRST | {"other": "GAN", "seed": 3})
     assert len(models()) == 4
     assert not any("uncaught" in trouble for trouble in troubles)
-
-
-def test_nothing_moves_and_all_fits_a_finger(page, made):
-    places = """all => all.map((e) => e.getBoundingClientRect())
-        .map(({ x, y, width, height }) => [x, y + scrollY, width, height])"""
-    controls = page.locator("canvas, button, select")
-    seed = 1
-    for size in (COLUMN, PHONE):
-        page.set_viewport_size(size)
-        page.wait_for_timeout(100)
-        assert page.evaluate("document.scrollingElement.scrollWidth") <= size["width"]
-        sizes = page.locator("button, select").evaluate_all(
-            "all => all.map((e) => e.getBoundingClientRect()).map(({ width, height }) => Math.min(width, height))"
-        )
-        assert min(sizes) >= 44
-        before = controls.evaluate_all(places)
-        for name in ("Left is real", "New round", "Tell me", "New round", "black and white"):
-            press(page, name).click()
-            np.testing.assert_allclose(controls.evaluate_all(places), before, atol=0.5)
-            seed += name in ("New round", "black and white")
-            settle(page, {"seed": seed})
-            np.testing.assert_allclose(controls.evaluate_all(places), before, atol=0.5)
 
 
 def test_the_keyboard_plays_a_round_and_shows_where_it_is(page, made):

@@ -22,6 +22,8 @@ from widget_page import COLUMN, PHONE, assert_missing_is_told, opened, served
 from gen_utils.page import widgets
 from gen_utils.plots import COLOURS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made():
@@ -53,7 +55,7 @@ def check_conditional(page, made, z, label):
     """Wait until z is decoded; then every picture, the large one, the buttons and the sliders must agree on it."""
     large = page.locator(".gu-picture canvas")
     settled = "([c, z]) => JSON.parse(c.dataset.z).every((value, k) => Math.abs(value - z[k]) < 1e-9)"
-    page.wait_for_function(settled, arg=[large.element_handle(), z], timeout=5000)
+    page.wait_for_function(settled, arg=[large.element_handle(), z])
     assert list(read(page).values()) == pytest.approx(z, abs=1e-9)
     x = made.decode(torch.tensor([z])).flatten(1)
     choices = page.locator(".gu-choice").all()
@@ -122,7 +124,7 @@ def check_plane(page, made, index, seed):
     """Wait until the page shows this model with this noise; then pictures and text must say so too."""
     chart = page.locator(".gu-chart")
     settled = "([c, shown]) => c.dataset.shown === JSON.stringify(shown)"
-    page.wait_for_function(settled, arg=[chart.element_handle(), {"index": index, "seed": seed}], timeout=5000)
+    page.wait_for_function(settled, arg=[chart.element_handle(), {"index": index, "seed": seed}])
     eps, z = torch.from_numpy(widgets.Noise(seed).normal(36)).reshape(2, 6, 3)
     strips = page.locator(".gu-strip canvas").all()
     for strip, expected in zip(strips, (IMAGES, *made.functions[index](IMAGES, eps, z)), strict=True):

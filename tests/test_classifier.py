@@ -80,7 +80,7 @@ def test_augmented_digits_stay_readable_and_half_of_them_turn_black_and_white(mo
 
 @pytest.mark.parametrize("method", ["features", "forward"])
 @pytest.mark.parametrize(
-    ("x", "error", "told"),
+    ("x", "error", "words"),
     [
         ([[0.0]], TypeError, "got list"),
         (torch.zeros(2, 1, 28, 28, dtype=torch.uint8), TypeError, "got dtype torch.uint8"),
@@ -94,6 +94,6 @@ def test_augmented_digits_stay_readable_and_half_of_them_turn_black_and_white(mo
     ],
     ids=["list", "bytes", "double", "no-batch", "empty", "colour", "0-255", "negative", "nan"],
 )
-def test_it_refuses_in_words(model, method, x, error, told):
-    with pytest.raises(error, match=told):
+def test_it_refuses_in_words(model, method, x, error, words):
+    with pytest.raises(error, match=words):
         getattr(model, method)(x)

@@ -149,6 +149,7 @@ ipywidgets.VBox([slider, twice])
 """
 
 
+@pytest.mark.slow
 def test_the_environment_is_colabs(run_in_colab):
     cell = nbformat.v4.new_code_cell(SMALL, metadata={"tags": ["widget"]})
     notebook = run_in_colab([cell])
@@ -171,6 +172,7 @@ def widget_cells(cells):
             yield cell
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
 def test_widgets_of_a_notebook(path, run_in_colab):
     cells = nbformat.read(path, as_version=4).cells
@@ -181,6 +183,7 @@ def test_widgets_of_a_notebook(path, run_in_colab):
     assert_alive(run_in_colab([*widget_cells(cells)]))
 
 
+@pytest.mark.slow
 def test_the_set_up_cell_adds_only_us(colab, tmp_path):
     """What `%pip install …/main.zip` does where all we need is there: nothing but gen_utils itself."""
     archive = tmp_path / "main.zip"

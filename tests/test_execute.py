@@ -24,6 +24,8 @@ from PIL import Image
 
 from gen_utils import output, plots
 
+pytestmark = pytest.mark.slow
+
 TOOL = ROOT / "tools/execute.py"
 
 PARAMETERS = "STEPS = 1"
@@ -119,7 +121,7 @@ def test_a_run_that_is_killed_changes_nothing(tree):
     before = published(tree)
     run = start(tree)
     pid = tree / "_build/quick/pid"
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     try:
         while not (pid.exists() and pid.read_text()):
             assert time.monotonic() < end and run.poll() is None  # noqa: PT018
@@ -133,7 +135,7 @@ def test_a_run_that_is_killed_changes_nothing(tree):
         if pid.exists():
             with suppress(ProcessLookupError):  # the kernel outlives its parent for a while
                 os.kill(int(pid.read_text()), signal.SIGKILL)
-        run.communicate(timeout=60)
+        run.communicate(timeout=120)
     assert published(tree) == before
 
 

@@ -11,9 +11,12 @@ from urllib.parse import urlsplit
 
 import nbformat
 import pytest
+from conftest import PATIENCE
 from test_browser import check, check_plane, plane_model, plane_widget, sliders_model, sliders_widget
 
 from gen_utils.page.widgets import GraphWidget
+
+pytestmark = pytest.mark.slow
 
 CELLS = [
     """
@@ -80,7 +83,7 @@ def lab(tmp_path_factory):
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(command, cwd=work, env=environment, stdout=log, stderr=log)
     try:
-        patience = monotonic() + 60
+        patience = monotonic() + 120
         while not (found := list((folder / "jupyter_runtime_dir").glob("jpserver-*.json"))):
             assert server.poll() is None, (folder / "log").read_text()
             assert monotonic() < patience, (folder / "log").read_text()
@@ -107,7 +110,7 @@ def test_widgets_work_with_a_kernel_and_no_cdn(browser, lab):
         return route.abort()
 
     context = browser.new_context(base_url=origin, viewport={"width": 1280, "height": 1800})
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(PATIENCE)
     context.route("**/*", stay)
     page = context.new_page()
     page.on("pageerror", lambda error: errors.append(str(error)))

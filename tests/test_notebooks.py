@@ -94,7 +94,8 @@ def test_set_up_comes_first_and_parameters_second(notebook):
     first, second = code_cells(notebook)[:2]
     assert "google.colab" in first.source
     assert "parameters" in tags(second)
-    names = {target.id for node in ast.parse(second.source).body for target in node.targets}
+    assigned = [node for node in ast.parse(second.source).body if isinstance(node, ast.Assign)]
+    names = {target.id for node in assigned for target in node.targets}
     assert names >= {"SEED", "DATASET"}
     # What the full profile changes must be a parameter, or papermill would set a name that nobody reads.
     for profile in notebook.metadata.profiles.values():

@@ -58,6 +58,7 @@ def visited(request, browser, address, site):
         yield SimpleNamespace(page=page, first=first, alive=alive)
 
 
+@pytest.mark.slow
 def test_its_weight(visited):
     print(f"{visited.page.url}: {visited.first:.2f} MB, with its widgets {visited.alive:.2f} MB")
     assert visited.first < FIRST_LOAD
@@ -96,25 +97,24 @@ def use(widget):
     widget.locator("button").evaluate_all("all => all.forEach((button) => button.click())")
 
 
+@pytest.mark.slow
 def test_axe_finds_nothing(visited, node_modules):
     page = visited.page
     page.evaluate((node_modules / "axe-core/axe.min.js").read_text())
     page.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
-    assert page.evaluate(AXE) == []
+    assert page.evaluate(AXE) == []  # wide and light; then both themes and both layouts have been seen
     for widget in page.locator(".gu-live").all():
         use(widget)
     page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    assert page.evaluate(AXE) == []
     page.set_viewport_size(PHONE)
     assert page.evaluate(AXE) == []
-    page.evaluate("document.documentElement.dataset.theme = 'light'")
-    assert page.evaluate(AXE) == []
 
 
+@pytest.mark.slow
 def test_lighthouse_gives_95_or_more(address, node_modules):
-    """For the first page and the chapters: the others are of the same templates, and axe-core reads them too."""
+    """For the first page and a chapter: the others are of the same templates, and axe-core reads them too."""
     chromium = shutil.which(os.environ.get("CHROMIUM", "chromium"))
-    addresses = [f"{address}/{name}.html" for name in (PAGES[0], *CHAPTERS)]
+    addresses = [f"{address}/{name}.html" for name in (PAGES[0], CHAPTERS[-1])]
     command = [Path(sys.executable).with_name("node"), ROOT / "tests/lighthouse.mjs", chromium, *addresses]
     ran = subprocess.run(command, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr

@@ -1,16 +1,18 @@
-"""Training in two processes is the training in one, and training after a kill the training without.
+"""Training in two processes, and training after a kill.
 
 This file is also the program that `torchrun` starts, and the one that is killed.
 """
 
 import csv
 import json
+import math
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -20,296 +22,170 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
-from torch import nn
 
 from benchmarks import scaling
-from gen_utils import command, data
-from gen_utils.checkpoint import Checkpoint, write
+from gen_utils import data
+from gen_utils.distributed import __main__ as command
+from gen_utils.distributed import checkpoint
+from gen_utils.distributed.training import Batches, examples, updates
 from gen_utils.models.conv_gan import ConvGAN
-from gen_utils.models.gan import GAN, MINIMAX, NON_SATURATING, R1, WGAN_GP
-from gen_utils.recipes import RECIPES, Recipe
-from gen_utils.scaling import MeanOverProcesses, Rows, Team, WholeBatchNorm
+from gen_utils.models.gan import GAN
+from gen_utils.recipes import RECIPES
 from gen_utils.train import train_gan_steps, train_steps
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-STEPS, BATCH = 5, 16
-GAMES = {"minimax": MINIMAX, "non_saturating": NON_SATURATING, "wgan_gp": WGAN_GP, "r1": R1}
-CASES = dict.fromkeys(RECIPES) | {f"gan_plane, {name}": game for name, game in GAMES.items()}
+SMALL = {  # recipes that are killed, one of each loop
+    "cvae": replace(RECIPES["cvae"], steps=24, batch_size=16),
+    "gan": replace(RECIPES["gan"], steps=24, batch_size=16, model=lambda: ConvGAN(10, 4, 4, 4)),
+}
+CURVE = replace(RECIPES["plane"], steps=60, batch_size=32)
 
 
-def case(name):
-    """A model of the course as it is, but in double precision, its recipe cut short, and some data."""
-    name, _, game = name.partition(", ")
-    recipe = Recipe(**vars(RECIPES[name]) | {"steps": STEPS, "batch_size": BATCH})
+def new_accelerator(**options):
+    """An accelerator as if this were a new program."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    return Accelerator(cpu=True, **options)
+
+
+def prepared(name, recipe, accelerator, dtype=torch.float32, n=48):
+    """A recipe's model, the function that does its updates, and its batches of n examples."""
+    x, y = (value if value is None else value[:n] for value in examples(recipe, "mnist"))
     torch.manual_seed(0)
-    model = recipe.model().double()
-    if game:
-        model.game = GAMES[game]
-    if recipe.points:
-        return model, recipe, recipe.points()[:48].double(), None
-    images = data.mnist()
-    x = images.train[:48].double()
-    return model, recipe, x, images.train_labels[:48] if recipe.labels else None
-
-
-def followed(name, accelerator=None, checkpoint=None, stop=STEPS):
-    model, recipe, x, y = case(name)
+    model = recipe.model().to(dtype)
     if recipe.anneal:
-        recipe.anneal(model, checkpoint.number if checkpoint else 0, STEPS)
-    losses = []
-    for step in command.updates(recipe, model, x, y, 3, accelerator, checkpoint):
-        losses.append([*step.losses.values()])
-        if recipe.anneal:
-            recipe.anneal(model, step.number, STEPS)
-        if step.number == stop:
-            break
-    if checkpoint and losses:
-        checkpoint.save(step.number)
-    return torch.tensor(losses, dtype=torch.float64), model.state_dict()
+        recipe.anneal(model, recipe.steps, recipe.steps)
+    batches = Batches(x.to(dtype), y, recipe, 3, accelerator)
+    return model, updates(model, batches, recipe, accelerator), batches
 
 
-def torchrun(*arguments, options=("--nproc-per-node=2",)):
-    program = [sys.executable, "-m", "torch.distributed.run", "--standalone", *options]
+def losses_of(update, steps):
+    return [[*update(number).values()] for number in range(1, steps + 1)]
+
+
+def torchrun(*arguments, options=()):
+    program = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *options]
     environment = os.environ | ENVIRONMENT
-    return subprocess.run([*program, *map(str, arguments)], cwd=ROOT, env=environment, capture_output=True, text=True)
-
-
-def started(done):
+    done = subprocess.run(
+        [*program, __file__, *map(str, arguments)], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done
 
 
-def beside(folder):
-    """What each of two processes runs: every case, from the start, and two of them from where one process stopped."""
-    torch.set_num_threads(1)
+def train(name, folder, recipe, accelerator, every=5):
+    options = command.parse([name, "--out", str(folder / name), "--every", str(every)])
+    assert command.train(options, recipe, accelerator)
+
+
+# Two processes.
+
+
+def both(folder):
+    """What each of two processes runs."""
     accelerator = Accelerator(cpu=True)
-    told = {"world": accelerator.num_processes, "kind": str(accelerator.distributed_type)}
-    for name in CASES:
-        losses, weights = followed(name, accelerator)
-        everyone = [[torch.empty_like(value) for _ in range(told["world"])] for value in weights.values()]
-        for own, gathered in zip(weights.values(), everyone, strict=True):
-            torch.distributed.all_gather(gathered, own.contiguous())
-        equal = all(torch.equal(one, other) for one, other in everyone)
-        told[name] = {"losses": losses, "weights": weights, "equal": equal}
-    for name in RESUMED:
-        checkpoint = Checkpoint(folder / f"{name}.pt", {"name": name}, accelerator)
-        losses, weights = followed(name, accelerator, checkpoint)
-        told[f"{name} resumed"] = {"losses": losses, "weights": weights, "done": checkpoint.number}
+    seen = {"world": accelerator.num_processes, "kind": str(accelerator.distributed_type), "unequal": []}
+    for name, recipe in RECIPES.items():
+        model, update, batches = prepared(name, replace(recipe, steps=2, batch_size=8), Accelerator(cpu=True))
+        losses_of(update, 2)
+        weights = torch.cat([p.detach().flatten() for p in model.parameters()])
+        one, other = accelerator.gather(weights[None])
+        if not torch.equal(one, other):
+            seen["unequal"].append(name)
+    seen["noise"] = accelerator.gather(torch.rand(1, 4, generator=batches.generator))
+    linear = replace(RECIPES["linear"], steps=8, batch_size=16)
+    model, update, _ = prepared("linear", linear, Accelerator(cpu=True), torch.float64)
+    seen["linear"] = {"losses": losses_of(update, 8), "weights": model.state_dict()}
+    seen["curve"] = losses_of(prepared("plane", CURVE, Accelerator(cpu=True), n=2000)[1], CURVE.steps)
     try:
-        Team(accelerator, 7)
+        Batches(torch.zeros(9, 1), None, replace(CURVE, batch_size=7), 0, accelerator)
     except ValueError as error:
-        told["refused"] = str(error)
+        seen["refused"] = str(error)
+    for name, recipe in SMALL.items():
+        train(name, folder, recipe, Accelerator(cpu=True))
     if accelerator.is_main_process:
-        torch.save(told, folder / "told.pt")
+        torch.save(seen, folder / "seen.pt")
     accelerator.end_training()
-
-
-RESUMED = ("cvae", "gan", "unet")
 
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two")
-    for name in RESUMED:  # one process goes first, two go on
-        followed(name, checkpoint=Checkpoint(folder / f"{name}.pt", {"name": name}), stop=2)
-    started(torchrun(__file__, "beside", folder))
-    return torch.load(folder / "told.pt")
+    torchrun("both", folder)
+    return torch.load(folder / "seen.pt") | {"folder": folder}
 
 
-def test_there_were_two_processes(two):
+def test_two_processes_have_equal_weights_and_noise_of_their_own(two):
     assert two["world"] == 2
     assert two["kind"] == "DistributedType.MULTI_CPU"
+    assert two["unequal"] == []
+    assert not torch.equal(*two["noise"])
+    assert two["refused"] == "batch_size: expected a multiple of the 2 processes, and at least 4, got 7"
 
 
-def close(a, b):
-    torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-8)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_two_processes_train_as_one_does(name, two):
-    losses, weights = followed(name)
-    assert losses.shape[0] == STEPS
-    assert len(losses.unique(dim=0)) == STEPS  # it is a curve
-    close(two[name]["losses"], losses)
-    for key, value in weights.items():
-        close(two[name]["weights"][key], value)
-    assert two[name]["equal"]
-
-
-@pytest.mark.parametrize("name", RESUMED)
-def test_two_processes_go_on_from_where_one_stopped(name, two):
-    losses, weights = followed(name)
-    again = two[f"{name} resumed"]
-    assert again["done"] == 2
-    close(again["losses"], losses[2:])
-    for key, value in weights.items():
-        close(again["weights"][key], value)
-
-
-def test_a_batch_that_cannot_be_split_is_refused(two):
-    assert two["refused"] == (
-        "batch_size: expected a multiple of the 2 processes, twice their number at least, got 7"
-    )
-
-
-# The parts, in one process.
-
-
-@pytest.mark.parametrize("world", [2, 3])
-@pytest.mark.parametrize(
-    "draw",
-    [
-        lambda n, g: torch.randn(n, 5, generator=g),
-        lambda n, g: torch.randn((n, 1, 3), generator=g, dtype=torch.float64),
-        lambda n, g: torch.rand(torch.Size((n,)), generator=g),
-        lambda n, g: torch.randint(9, (n, 2), generator=g),
-        lambda n, g: torch.randint(3, 9, (n,), generator=g),
-        lambda n, g: torch.rand(n, 2, generator=g) + torch.randint(9, (1,), generator=g),
-    ],
-)
-def test_each_process_keeps_its_rows_of_what_all_draw(draw, world):
-    generators = [torch.Generator().manual_seed(1) for _ in range(world + 1)]
-    whole = draw(4 * world, generators[world])
-    for rank in range(world):
-        with Rows(generators[rank], rank, world, 4):
-            assert torch.equal(draw(4, generators[rank]), whole[rank::world])
-            torch.rand(4, generator=torch.Generator())  # another generator's draws are its own
-        assert torch.equal(generators[rank].get_state(), generators[world].get_state())
-
-
-@pytest.mark.parametrize(
-    "draw",
-    [
-        lambda g: torch.randn(3, 4, generator=g),  # four are the examples, and not the first axis
-        lambda g: torch.empty(4).normal_(generator=g),
-        lambda g: torch.randperm(4, generator=g),
-        lambda g: torch.ones(4, 2).multinomial(1, generator=g),
-    ],
-)
-def test_a_draw_that_cannot_be_shared_is_refused(draw):
-    generator = torch.Generator()
-    with (
-        pytest.raises(NotImplementedError, match="of one row for each of the 4 examples or of one number for all"),
-        Rows(generator, 0, 2, 4),
-    ):
-        draw(generator)
-
-
-@pytest.mark.parametrize("shape", [(6, 3, 2, 2), (2, 3, 1, 1)])
-def test_the_whole_batch_s_norm_is_pytorchs_in_one_process(shape, monkeypatch):
-    monkeypatch.setattr(torch.distributed, "all_reduce", lambda x: None)
-    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 1)
+def test_without_noise_two_processes_train_as_one_does(two):
+    """Nothing is drawn here but the order, so the mean of two gradients has to be the batch's gradient."""
     torch.manual_seed(0)
-    own, theirs = WholeBatchNorm(3).double(), nn.BatchNorm2d(3).double()
-    with torch.no_grad():
-        for p in own.parameters():
-            p.normal_()
-    theirs.load_state_dict(own.state_dict())
-    x = torch.randn(shape, dtype=torch.float64)
-    gradients = []
-    for norm in (own, theirs):
-        given = x.clone().requires_grad_()
-        y = norm(given)
-        gradients.append([y, *torch.autograd.grad(y.cos().sum(), [given, *norm.parameters()])])
-    torch.testing.assert_close(*gradients)
-    torch.testing.assert_close(own.state_dict(), theirs.state_dict())
-    torch.testing.assert_close(own.eval()(x), theirs.eval()(x))
+    model = RECIPES["linear"].model().double()
+    x = data.mnist().train[:48].double()
+    steps = train_steps(model, x, steps=8, batch_size=16, lr=RECIPES["linear"].lr, seed=3)
+    losses = [[*step.losses.values()] for step in steps]
+    close = partial(torch.testing.assert_close, rtol=1e-8, atol=1e-8)
+    close(torch.tensor(two["linear"]["losses"]), torch.tensor(losses))
+    for key, value in model.state_dict().items():
+        close(two["linear"]["weights"][key], value)
 
 
-def test_gradients_go_through_the_mean_over_processes(monkeypatch):
-    # Two processes with the same number: a sum is twice it.
-    monkeypatch.setattr(torch.distributed, "all_reduce", lambda x: x.mul_(2))
-    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
-    assert torch.autograd.gradcheck(MeanOverProcesses.apply, torch.randn(3, dtype=torch.float64, requires_grad=True))
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_going_on_is_never_having_stopped(name, tmp_path):
-    losses, weights = followed(name)
-    path, run = tmp_path / "checkpoint.pt", {"seed": 3}
-    first, _ = followed(name, checkpoint=Checkpoint(path, run), stop=2)
-    torch.seed()
-    again = Checkpoint(path, run)
-    assert again.number == 2
-    rest, resumed = followed(name, checkpoint=again)
-    assert torch.equal(torch.cat([first, rest]), losses)
-    assert all(torch.equal(resumed[key], value) for key, value in weights.items())
-
-
-@pytest.mark.parametrize("stop", range(1, 8))
-def test_going_on_anywhere_in_an_epoch(stop, tmp_path):
-    # Three batches an epoch: within one, at its end, and at the end of training.
-    def run(checkpoint=None, stop=None):
+def test_with_noise_the_curve_lies_within_the_spread_of_seeds(two):
+    curves = []
+    for seed in range(8):
         torch.manual_seed(0)
-        model = GAN(2, (8,)).double()
-        x = torch.randn(13, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-        losses = []
-        for step in train_gan_steps(model, x, steps=7, batch_size=4, checkpoint=checkpoint):
-            losses.append(step.losses)
-            if step.number == stop:
-                checkpoint.save(stop)
-                break
-        return losses, model.state_dict()
-
-    losses, weights = run()
-    path = tmp_path / "checkpoint.pt"
-    first, _ = run(Checkpoint(path, {}), stop)
-    rest, resumed = run(Checkpoint(path, {}))
-    assert first + rest == losses
-    assert all(torch.equal(resumed[key], value) for key, value in weights.items())
+        steps = train_steps(CURVE.model(), data.mnist().train[:2000], **CURVE.options(), seed=seed)
+        curves.append([step.losses["loss"] for step in steps])
+    thirds = torch.tensor(curves).view(8, 3, -1).mean(2)
+    found = torch.tensor(two["curve"])[:, 0].view(3, -1).mean(1)
+    assert ((found - thirds.mean(0)).abs() < 4 * thirds.std(0)).all()
 
 
-def test_a_checkpoint_of_another_training_is_refused(tmp_path):
-    path = tmp_path / "checkpoint.pt"
-    followed("linear", checkpoint=Checkpoint(path, {"seed": 3, "lr": 0.1}))
-    with pytest.raises(ValueError, match=r"one of another: lr 0\.1 there and 0\.2 here, seed 3 there and 4 here"):
-        Checkpoint(path, {"seed": 4, "lr": 0.2})
+def files(folder, name):
+    return (folder / "losses.csv").read_bytes(), (folder / f"{name}.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("damage", [b"", b"no checkpoint", None])
-def test_a_damaged_checkpoint_is_refused(damage, tmp_path):
-    path = tmp_path / "checkpoint.pt"
-    followed("linear", checkpoint=Checkpoint(path, {}))
-    path.write_bytes(path.read_bytes()[:-5000] if damage is None else damage)
-    with pytest.raises(ValueError, match="expected a checkpoint, found a damaged file"):
-        Checkpoint(path, {})
+class Killer:
+    """Called on each batch; kills the second process at its 13th, three after a checkpoint, once."""
+
+    def __init__(self, mark, prepare):
+        self.mark, self.prepare, self.calls = mark, prepare, 0
+
+    def __call__(self, x, *, generator):
+        self.calls += 1
+        if self.calls == 13 and os.environ["RANK"] == "1" and not self.mark.exists():
+            self.mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.prepare(x, generator=generator) if self.prepare else x
 
 
-def test_a_checkpoint_runs_no_code(tmp_path):
-    path = tmp_path / "checkpoint.pt"
-    torch.save({"run": {}, "number": 1, "parts": {"model": os.system}}, path)
-    with pytest.raises(ValueError, match="expected a checkpoint"):
-        Checkpoint(path, {})
+def killed(folder):
+    """Train in two processes, one of which is killed in the middle of each training."""
+    for name, recipe in SMALL.items():
+        killer = Killer(folder / f"{name}.killed", recipe.prepare)
+        accelerator = Accelerator(cpu=True)
+        train(name, folder, replace(recipe, prepare=killer), accelerator)
+    accelerator.end_training()
 
 
-def test_a_file_is_the_old_one_until_the_new_one_is_whole(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(b"old")
-
-    def half(file):
-        file.write(b"ne")
-        file.flush()
-        assert path.read_bytes() == b"old"
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write(path, half)
-    assert path.read_bytes() == b"old"
-    with path.open("rb") as earlier:
-        write(path, lambda file: file.write(b"new"))
-        assert earlier.read() == b"old"  # not one byte of it was overwritten
-    assert path.read_bytes() == b"new"
+def test_after_a_kill_two_processes_end_where_they_would_have_ended(two, tmp_path, monkeypatch):
+    """`torchrun` starts both again, and they continue from the checkpoint."""
+    # Without it the new processes look for the ports of the dead ones.
+    monkeypatch.setenv("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
+    torchrun("killed", tmp_path, options=("--max-restarts=2", "--monitor-interval=0.1"))
+    for name in SMALL:
+        assert (tmp_path / f"{name}.killed").exists()
+        assert files(tmp_path / name, name) == files(two["folder"] / name, name)
 
 
-# The command.
+# The command, in one process.
 
 QUICK = ["gan_plane", "--steps", "40", "--batch-size", "16"]
-BRIEF = [*QUICK, "--steps", "16"]
-
-
-def files(folder, name="gan_plane"):
-    return (folder / "losses.csv").read_bytes(), (folder / f"{name}.safetensors").read_bytes()
 
 
 def table(folder):
@@ -317,87 +193,73 @@ def table(folder):
 
 
 @pytest.fixture
-def handlers():
-    """The command listens to signals; afterwards they are pytest's again."""
-    kept = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for name, handler in kept.items():
-        signal.signal(name, handler)
-
-
-@pytest.fixture
-def run(handlers, monkeypatch):
+def run(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
+    handlers = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
 
     def run(*arguments):
         AcceleratorState._reset_state(reset_partial_state=True)  # each call is a program of its own
         command.main([*map(str, arguments)])
 
-    return run
+    yield run
+    for name, handler in handlers.items():
+        signal.signal(name, handler)
 
 
-def test_the_command_follows_the_recipe_and_says_every_loss(run, tmp_path, capsys):
-    run("cvae", "--steps", 3, "--seed", 4, "--out", tmp_path)
-    recipe, images = RECIPES["cvae"], data.mnist()
+@pytest.mark.parametrize("name", SMALL)
+def test_one_process_trains_as_the_chapter_s_loop_does(name, run, tmp_path, monkeypatch, capsys):
+    recipe, images = SMALL[name], data.mnist()
+    monkeypatch.setitem(RECIPES, name, recipe)
+    run(name, "--seed", 4, "--out", tmp_path)
     torch.manual_seed(4)
     model = recipe.model()
-    model.start_from(images.train)
-    how = {"steps": 3, "batch_size": recipe.batch_size, "lr": recipe.lr, "prepare": recipe.prepare, "seed": 4}
-    losses = [step.losses for step in train_steps(model, images.train, images.train_labels, **how)]
+    if name == "cvae":
+        model.start_from(images.train)
+    loop = train_gan_steps if isinstance(model, GAN) else train_steps
+    averaged = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=recipe.average)
+    losses = []
+    for step in loop(model, images.train, images.train_labels, **recipe.options(), seed=4):
+        losses.append(step.losses)
+        averaged.update_parameters(model)
     names, *rows = table(tmp_path)
     assert names == ["step", *losses[0]]
-    assert [[float(text) for text in row] for row in rows] == [[i, *losses[i - 1].values()] for i in (1, 2, 3)]
-    weights = load_file(tmp_path / "cvae.safetensors")
-    assert all(torch.equal(weights[key], value) for key, value in model.state_dict().items())
-    assert "3/3" in capsys.readouterr().err  # the bar
-
-
-def test_what_is_kept_of_a_gan_is_the_average(run, tmp_path, monkeypatch):
-    monkeypatch.setitem(RECIPES, "gan", Recipe(**vars(RECIPES["gan"]) | {"model": lambda: ConvGAN(10, 4, 4, 4)}))
-    run("gan", "--steps", 4, "--batch-size", 16, "--out", tmp_path)
-    recipe, images = RECIPES["gan"], data.mnist()
-    torch.manual_seed(0)
-    model = recipe.model()
-    averaged = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=recipe.average)
-    how = {"steps": 4, "batch_size": 16, "lr": recipe.lr, "schedule": partial(recipe.schedule, steps=4)}
-    for _ in train_gan_steps(model, images.train, images.train_labels, **how):
-        averaged.update_parameters(model)
-    weights = load_file(tmp_path / "gan.safetensors")
-    assert all(torch.equal(weights[key], value) for key, value in averaged.module.state_dict().items())
+    assert [[float(text) for text in row] for row in rows] == [[i, *row.values()] for i, row in enumerate(losses, 1)]
+    weights = load_file(tmp_path / f"{name}.safetensors")
+    kept = averaged.module if recipe.average else model
+    assert all(torch.equal(weights[key], value) for key, value in kept.state_dict().items())
+    assert "24/24" in capsys.readouterr().err  # the bar
 
 
 def test_a_second_call_finds_its_work_done(run, tmp_path):
     run(*QUICK, "--out", tmp_path)
-    before = files(tmp_path)
+    before = files(tmp_path, "gan_plane")
     (tmp_path / "gan_plane.safetensors").unlink()
     run(*QUICK, "--out", tmp_path)
-    assert files(tmp_path) == before
+    assert files(tmp_path, "gan_plane") == before
 
 
 def dies(folder):
-    """Train in children that are killed at random moments, until one comes to the end; say what was seen."""
-    draws = Random(time.time_ns())
-    seen = {"kills": 0, "in_writing": 0}
-    path = folder / "checkpoint.pt"
-    part = path.with_name("checkpoint.pt.part")
+    """Train in children that are killed at random moments, until one comes to the end; print what was seen."""
+    draws, seen = Random(time.time_ns()), {"kills": 0, "in_writing": 0}
+    part = folder / "checkpoint.part"
 
-    def stamp():
-        return path.stat().st_mtime_ns if path.exists() else 0
+    def newest():
+        return max((int(path.name.partition("_")[2]) for path in folder.glob("checkpoint_*")), default=-1)
 
     while True:
         if (child := os.fork()) == 0:
             try:
-                command.main([*BRIEF, "--every", "1", "--out", str(folder)])
+                command.main([*QUICK, "--steps", "16", "--every", "1", "--out", str(folder)])
             except BaseException:
                 sys.excepthook(*sys.exc_info())
                 os._exit(1)
             os._exit(0)
-        before, ended = stamp(), 0
-        while stamp() == before and not ended:
+        before, ended = newest(), 0
+        while newest() == before and not ended:
             ended, status = os.waitpid(child, os.WNOHANG)
             time.sleep(0.001)
         time.sleep(draws.uniform(0, 0.02))
-        while seen["kills"] % 2 and not part.exists() and not ended:  # every other one while it writes
+        while seen["kills"] % 2 and not part.exists() and not ended:  # every second one while it writes
             ended, status = os.waitpid(child, os.WNOHANG)
         if seen["kills"] == 5 and not ended:
             ended, status = os.waitpid(child, 0)
@@ -412,34 +274,173 @@ def dies(folder):
 
 
 def test_kills_at_any_moment_change_nothing(run, tmp_path):
-    run(*BRIEF, "--out", tmp_path / "whole")
+    run(*QUICK, "--steps", 16, "--out", tmp_path / "undisturbed")
     program = [sys.executable, __file__, "dies", tmp_path / "killed"]
-    done = started(subprocess.run(program, cwd=ROOT, env=os.environ | ENVIRONMENT, capture_output=True, text=True))
+    done = subprocess.run(program, cwd=ROOT, env=os.environ | ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout.splitlines()[-1])
     assert seen["status"] == 0, done.stderr
     assert seen["kills"] >= 3
     assert seen["in_writing"] >= 1
-    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+    assert files(tmp_path / "killed", "gan_plane") == files(tmp_path / "undisturbed", "gan_plane")
 
 
 @pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
-def test_asked_to_stop_it_keeps_everything(name, run, tmp_path, monkeypatch, capsys):
-    run(*QUICK, "--out", tmp_path / "whole")
-    add = command.Log.add
+def test_a_signal_stops_it_after_a_checkpoint(name, run, tmp_path, monkeypatch, capsys):
+    run(*QUICK, "--out", tmp_path / "undisturbed")
 
-    def ask(log, step):
-        add(log, step)
-        if step.number == 7:
+    def prepare(x, *, generator, calls=[]):  # noqa: B006
+        calls.append(1)
+        if len(calls) == 7:
             os.kill(os.getpid(), name)
+        return x
 
-    monkeypatch.setattr(command.Log, "add", ask)
-    with pytest.raises(SystemExit) as left:
-        run(*QUICK, "--out", tmp_path / "asked")
-    assert left.value.code == 130
-    assert "stopped after step 7; the same command goes on from there" in capsys.readouterr().out
-    monkeypatch.setattr(command.Log, "add", add)
-    run(*QUICK, "--out", tmp_path / "asked")
-    assert files(tmp_path / "asked") == files(tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setitem(RECIPES, "gan_plane", replace(RECIPES["gan_plane"], prepare=prepare))
+        with pytest.raises(SystemExit) as stopped:
+            run(*QUICK, "--out", tmp_path / "stopped")
+    assert stopped.value.code == 130
+    assert "stopped after step 7; the same command continues from there" in capsys.readouterr().out
+    run(*QUICK, "--out", tmp_path / "stopped")
+    assert files(tmp_path / "stopped", "gan_plane") == files(tmp_path / "undisturbed", "gan_plane")
+
+
+@pytest.fixture
+def finished(run, tmp_path):
+    run(*QUICK, "--out", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda out: (out / "checkpoint_40/optimizer_1.bin").unlink(), "optimizer_1.bin is missing"),
+        (lambda out: (out / "checkpoint_40/generator_0.pt").write_bytes(b"x"), "generator_0.pt is damaged"),
+        (lambda out: (out / "checkpoint_40/run.json").write_text("{"), "found no readable run.json"),
+        (lambda out: (out / "checkpoint_40").rename(out / "elsewhere"), "found results without one"),
+        (lambda out: (out / "losses.csv").unlink(), "expected the losses of 40 updates, found 0"),
+    ],
+)
+def test_what_is_missing_is_named_and_nothing_begins_again(change, message, run, finished):
+    change(finished)
+    weights = (finished / "gan_plane.safetensors").read_bytes()
+    with pytest.raises(SystemExit, match=message) as stopped:
+        run(*QUICK, "--out", finished)
+    assert "\n" not in str(stopped.value)
+    assert (finished / "gan_plane.safetensors").read_bytes() == weights
+
+
+def test_another_training_is_refused(run, finished, monkeypatch):
+    def refused(message, *arguments):
+        with pytest.raises(SystemExit, match=message):
+            run(*arguments, "--out", finished)
+
+    refused("of another: seed 0 there and 1 here", *QUICK, "--seed", 1)
+    refused("of another: steps 40 there and 41 here", *QUICK, "--steps", 41)
+    refused("batch_size 16 there and 256 here, .*model gan_plane there and linear here", "linear")
+    points = RECIPES["gan_plane"].points()
+    with monkeypatch.context() as patch:
+        patch.setitem(RECIPES, "gan_plane", replace(RECIPES["gan_plane"], points=lambda: points[1:]))
+        refused("digest .* there and .* here, examples 200000 there and 199999 here", *QUICK)
+        patch.setitem(RECIPES, "gan_plane", replace(RECIPES["gan_plane"], points=lambda: points.flip(0)))
+        refused("another: digest [0-9a-f]{16} there and [0-9a-f]{16} here$", *QUICK)
+
+
+def test_a_file_is_the_old_one_until_the_new_one_is_written(tmp_path, monkeypatch):
+    path, synced = tmp_path / "file", []
+    path.write_bytes(b"old")
+
+    def stop(descriptor):
+        synced.append(path.read_bytes())
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", stop)
+        with pytest.raises(KeyboardInterrupt):
+            checkpoint.write(path, b"new")
+    assert synced == [b"old"]
+    with path.open("rb") as earlier:
+        checkpoint.write(path, b"new")
+        assert earlier.read() == b"old"  # not one byte of it was overwritten
+    assert path.read_bytes() == b"new"
+
+
+def test_what_is_not_possible_is_said(run, tmp_path, monkeypatch, capsys):
+    def refused(message, *arguments):
+        with pytest.raises(SystemExit) as stopped:
+            run(*arguments, "--out", tmp_path)
+        assert re.search(message, f"{stopped.value} {capsys.readouterr().err}")
+
+    refused("argument MODEL: invalid choice: 'lstm'", "lstm")
+    refused("argument --steps: expected a positive int, got 0", "vae", "--steps", 0)
+    refused("argument --lr: expected a positive float, got fast", "vae", "--lr", "fast")
+    refused("--mixed-precision fp16: expected a GPU, found none", "vae", "--mixed-precision", "fp16")
+    refused("batch_size: expected at most the 200000 examples", *QUICK, "--batch-size", 200_001)
+    refused("the loss became|the gradient's norm became", "vae", "--steps", 9, "--batch-size", 16, "--lr", 1e30)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    AcceleratorState._reset_state(reset_partial_state=True)
+    accelerator = new_accelerator_alone(monkeypatch)
+    with pytest.raises(ValueError, match="expected an accelerator that joins 2 processes, got 1"):
+        command.train(command.parse([*QUICK, "--out", str(tmp_path)]), RECIPES["gan_plane"], accelerator)
+
+
+def new_accelerator_alone(monkeypatch):
+    """What `Accelerator` gives where it does not see that there are two processes."""
+    with monkeypatch.context() as patch:
+        patch.delenv("WORLD_SIZE")
+        return new_accelerator()
+
+
+def test_without_accelerate_it_says_what_to_install():
+    program = "import sys; sys.modules['accelerate'] = None; import gen_utils.distributed"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "accelerate" in done.stderr.splitlines()[-1]
+
+
+# Mixed precision.
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_mixed_precision_goes_the_same_way(name):
+    curves = []
+    for precision in ("no", "bf16"):
+        recipe = replace(RECIPES[name], steps=5, batch_size=16)
+        model, update, _ = prepared(name, recipe, new_accelerator(mixed_precision=precision))
+        curves.append(torch.tensor(losses_of(update, 5)))
+        assert {value.dtype for value in model.state_dict().values()} <= {torch.float32, torch.int64}
+    exact, rounded = curves
+    assert not torch.equal(rounded, exact)
+    torch.testing.assert_close(rounded[0], exact[0], rtol=0.01, atol=0.01)
+    torch.testing.assert_close(rounded[:, 0], exact[:, 0], rtol=0.1, atol=0.1)
+
+
+@pytest.mark.parametrize("name", ["cvae", "gan"])
+def test_an_overflow_in_half_precision_skips_the_update_and_is_remembered(name, tmp_path):
+    """What Accelerate does on a GPU, with the scaler that PyTorch has for processors."""
+
+    def follow(out, stop=5):
+        accelerator = new_accelerator(mixed_precision="fp16")
+        accelerator.native_amp, accelerator.scaler = True, torch.amp.GradScaler("cpu", init_scale=2.0**40)
+        model, update, batches = prepared(name, replace(SMALL[name], steps=5), accelerator)
+        accelerator.register_for_checkpointing(batches)
+        done, seen = checkpoint.load(out, {}, batches.generator, accelerator) or 0, []
+        before = [p.clone() for p in model.parameters()]
+        for number in range(done + 1, stop + 1):
+            losses = update(number)
+            moved = any(not torch.equal(*pair) for pair in zip(model.parameters(), before, strict=True))
+            seen.append((losses, accelerator.scaler.get_scale(), moved or done > 0))
+        out.mkdir(exist_ok=True)
+        checkpoint.save(out, stop, {}, batches.generator, accelerator)
+        return seen
+
+    undisturbed = follow(tmp_path / "undisturbed")
+    assert not undisturbed[0][2]  # everything overflowed
+    assert undisturbed[-1][1] < 2.0**40
+    first, rest = follow(tmp_path / "stopped", stop=2), follow(tmp_path / "stopped")
+    assert [seen[:2] for seen in first + rest] == [seen[:2] for seen in undisturbed]
+
+
+# The page.
 
 
 def test_the_page_says_what_was_measured_and_what_follows_from_it():
@@ -459,130 +460,14 @@ def test_the_page_says_what_was_measured_and_what_follows_from_it():
 
 
 def test_a_ring_sends_each_part_round_twice():
-    # Two processes exchange halves, there and back; many send the whole gradient twice, less one part of W.
+    # Two processes exchange halves, there and back; many send the gradient twice, less one part of W.
     assert scaling.travel(1e6, 2, 1e6) == 1
     assert scaling.travel(1e6, 1, 1e6) == 0
-    assert scaling.travel(1e6, 1000, 1e6) == pytest.approx(2, rel=2e-3)
-    told = map(scaling.milliseconds, (0.00012345, 0.0456, 0.456))
-    assert [*told] == [f"{number}\N{NO-BREAK SPACE}ms" for number in ("0.12", "46", "456")]
-
-
-def test_two_processes_one_of_which_is_killed(run, tmp_path, monkeypatch):
-    """`torchrun` starts both again, and they end where one process does."""
-    options = ("--nproc-per-node=2", "--max-restarts=1", "--monitor-interval=0.1")
-    run(*QUICK, "--out", tmp_path / "one")
-    monkeypatch.setenv("KILLED", str(tmp_path / "killed"))
-    monkeypatch.setenv("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")  # else the second life looks for the first's ports
-    done = torchrun(__file__, "dies_once", *QUICK, "--every", 5, "--out", tmp_path / "two", options=options)
-    started(done)
-    assert (tmp_path / "killed").read_text() == "1"  # the rank, which is not the one that writes
-    one, two = table(tmp_path / "one"), table(tmp_path / "two")
-    assert [row[0] for row in two] == ["step", *map(str, range(1, 41))]
-    numbers = [torch.tensor([[float(text) for text in row] for row in rows[1:]]) for rows in (one, two)]
-    torch.testing.assert_close(*numbers, rtol=1e-3, atol=1e-4)  # in single precision the two drift apart
-    assert done.stderr.count("| 0/40") == 1  # one bar, of the first process
-
-
-def dies_once(arguments):
-    marker, agreed, steps = Path(os.environ["KILLED"]), command.Stop.agreed, []
-
-    def kill(stop):
-        steps.append(1)
-        rank = stop.accelerator.process_index
-        if rank == 1 and len(steps) == 13 and not marker.exists():
-            marker.write_text(str(rank))
-            os.kill(os.getpid(), signal.SIGKILL)
-        return agreed(stop)
-
-    command.Stop.agreed = kill
-    torch.set_num_threads(1)
-    command.main(arguments)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_mixed_precision_goes_the_same_way(name):
-    curves = []
-    for precision in ("no", "bf16"):
-        AcceleratorState._reset_state(reset_partial_state=True)
-        accelerator = Accelerator(cpu=True, mixed_precision=precision)
-        model, recipe, x, y = case(name)
-        model, x = model.float(), x.float()
-        training = command.updates(recipe, model, x, y, 0, accelerator)
-        curves.append(torch.tensor([[*step.losses.values()] for step in training]))
-        assert {value.dtype for value in model.state_dict().values()} <= {torch.float32, torch.int64}
-    exact, rounded = curves
-    assert not torch.equal(rounded, exact)
-    torch.testing.assert_close(rounded[0], exact[0], rtol=0.01, atol=0.01)
-    torch.testing.assert_close(rounded, exact, rtol=0.1, atol=0.1)
-
-
-@pytest.mark.parametrize("name", ["vae", "gan"])
-def test_an_overflow_in_half_precision_skips_the_update_and_is_remembered(name, tmp_path):
-    """What Accelerate does on a GPU, with the scaler that PyTorch has for processors."""
-
-    def follow(checkpoint_of, stop=STEPS):
-        AcceleratorState._reset_state(reset_partial_state=True)
-        accelerator = Accelerator(cpu=True, mixed_precision="fp16")
-        accelerator.native_amp, accelerator.scaler = True, torch.amp.GradScaler("cpu", init_scale=2.0**40)
-        model, recipe, x, y = case(name)
-        model, x, seen = model.float(), x.float(), []
-        checkpoint = Checkpoint(checkpoint_of, {}, accelerator)
-        before = {key: p.clone() for key, p in model.named_parameters()}
-        for step in command.updates(recipe, model, x, y, 0, accelerator, checkpoint):
-            moved = any(not torch.equal(p, before[key]) for key, p in model.named_parameters())
-            seen.append((step.losses, accelerator.scaler.get_scale(), moved))
-            if step.number == stop:
-                checkpoint.save(stop)
-                break
-        return seen
-
-    whole = follow(tmp_path / "none")
-    assert not whole[0][2]  # everything overflowed
-    assert whole[-1][1] < 2.0**40
-    first = follow(tmp_path / "checkpoint.pt", stop=2)
-    assert first + follow(tmp_path / "checkpoint.pt") == whole
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        ([*QUICK, "--seed", "1"], "expected a checkpoint of this training, .* seed 0 there and 1 here"),
-        ([*QUICK, "--steps", "41"], "of another: steps 40 there and 41 here"),
-        (["linear"], "batch_size 16 there and 256 here, .*model gan_plane there and linear here"),
-        ([*QUICK, "--mixed-precision", "fp16"], "--mixed-precision fp16: expected a GPU, found none"),
-        ([*QUICK, "--batch-size", "200001"], "batch_size: expected at most the 200000 examples of x, got 200001"),
-    ],
-)
-def test_what_cannot_be_done_is_said_in_a_line(arguments, told, run, tmp_path):
-    if "200001" not in arguments:
-        run(*QUICK, "--out", tmp_path)
-    with pytest.raises(SystemExit, match=told) as stopped:
-        run(*arguments, "--out", tmp_path)
-    assert "\n" not in str(stopped.value)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["lstm"], "argument MODEL: invalid choice: 'lstm' (choose from "),
-        (["vae"], "the following arguments are required: --out"),
-        (["vae", "--out", "x", "--steps", "0"], "argument --steps: expected a positive int, got 0"),
-        (["vae", "--out", "x", "--lr", "fast"], "argument --lr: expected a positive float, got fast"),
-    ],
-)
-def test_what_is_not_understood_is_said(arguments, told, capsys):
-    with pytest.raises(SystemExit):
-        command.main(arguments)
-    assert told in capsys.readouterr().err
-
-
-def test_without_accelerate_it_says_what_to_install(run, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "accelerate", None)
-    with pytest.raises(SystemExit, match="pip install accelerate"):
-        run(*QUICK, "--out", tmp_path)
+    assert math.isclose(scaling.travel(1e6, 1000, 1e6), 2, rel_tol=2e-3)
+    written = map(scaling.milliseconds, (0.00012345, 0.0456, 0.456))
+    assert [*written] == [f"{number}\N{NO-BREAK SPACE}ms" for number in ("0.12", "46", "456")]
 
 
 if __name__ == "__main__":
-    what, *rest = sys.argv[1:]
     torch.set_num_threads(1)
-    {"beside": beside, "dies": dies}[what](Path(rest[0])) if what in ("beside", "dies") else dies_once(rest)
+    {"both": both, "killed": killed, "dies": dies}[sys.argv[1]](Path(sys.argv[2]))

@@ -9,7 +9,7 @@ from sklearn.decomposition import PCA
 from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 
 from gen_utils.metrics import grid_log_joint, grid_log_sum, importance_weighted_bound
-from gen_utils.models.vae import VAE, ConditionalVAE, GaussianVAE
+from gen_utils.models.vae import VAE, GaussianVAE
 from gen_utils.train import train_steps
 
 
@@ -18,7 +18,7 @@ def model():
     """An untrained VAE whose decoder bends the plane: the encoder is wrong by more than a nat."""
     torch.manual_seed(3)
     model = VAE(latent_dim=2, hidden_dims=(16,), event_shape=(1, 3, 3)).requires_grad_(False)
-    for layer in model.decoder[::2]:
+    for layer in model.decoder.layers[::2]:
         layer.weight.mul_(3)
     return model
 
@@ -86,10 +86,10 @@ def test_the_grid_is_the_joint_at_each_of_its_points(model, x):
 
 def test_a_model_that_ignores_its_latents_has_the_prior_as_posterior_and_no_gap(x):
     model = VAE(latent_dim=2, hidden_dims=(4,), event_shape=(1, 3, 3)).requires_grad_(False)
-    for layer in (model.encoder[-1], model.decoder[-1]):
+    for layer in (model.encoder.layers[-1], model.decoder.layers[-1]):
         layer.weight.zero_()
-    model.encoder[-1].bias.zero_()
-    log_px = Bernoulli(logits=model.decoder[-1].bias).log_prob(x.flatten(1)).sum(1)
+    model.encoder.layers[-1].bias.zero_()
+    log_px = Bernoulli(logits=model.decoder.layers[-1].bias).log_prob(x.flatten(1)).sum(1)
     torch.testing.assert_close(model.elbo(x), log_px)
     torch.testing.assert_close(grid_log_sum(*grid_log_joint(model, x, 201)), log_px)
 
@@ -147,7 +147,7 @@ def test_log_likelihood_table_is_every_pair(model, x):
 
 def test_reparameterized_draws_have_their_mean_and_deviation(model):
     mu, sigma, n = torch.tensor([-1.0, 3.0]), torch.tensor([0.1, 2.0]), 50_000
-    z = model.reparameterize(mu.expand(n, 2), sigma.expand(n, 2), torch.Generator().manual_seed(0))
+    z = model.reparameterize(mu.expand(n, 2), sigma.expand(n, 2), generator=torch.Generator().manual_seed(0))
     assert ((z.mean(0) - mu).abs() < 3 * sigma / n**0.5).all()
     assert ((z.std(0) - sigma).abs() < 3 * sigma / (2 * n) ** 0.5).all()
     assert abs(torch.corrcoef(z.T)[0, 1]) < 3 / n**0.5
@@ -155,24 +155,39 @@ def test_reparameterized_draws_have_their_mean_and_deviation(model):
 
 def test_gradients_pass_through_the_draw(model):
     mu, sigma = torch.zeros(5, 2, requires_grad=True), torch.ones(5, 2, requires_grad=True)
-    z = model.reparameterize(mu, sigma, torch.Generator().manual_seed(0))
+    z = model.reparameterize(mu, sigma, generator=torch.Generator().manual_seed(0))
     z.sum().backward()
     assert torch.equal(mu.grad, torch.ones(5, 2))
     torch.testing.assert_close(sigma.grad, z.detach())  # dz/dσ = ε, here z itself
 
 
-def test_samples_are_the_decoded_prior(model):
-    x = model.sample(7, generator=torch.Generator().manual_seed(0))
+def test_sample_means_are_the_decoded_prior(model):
+    x = model.sample_mean(7, generator=torch.Generator().manual_seed(0))
     z = torch.randn(7, 2, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(x, model.decode(z).sigmoid())
-    assert ((x >= 0) & (x <= 1)).all()
+
+
+@pytest.mark.parametrize("family", [VAE, GaussianVAE])
+def test_samples_are_draws_of_x_with_the_model_s_mean_and_variance(family):
+    torch.manual_seed(0)
+    model = family(latent_dim=2, hidden_dims=(8,), event_shape=(4,)).double().requires_grad_(False)
+    if family is GaussianVAE:
+        model.log_sigma.fill_(-1)
+    model.decoder.layers[-1].weight.zero_()  # p(x|z) is the same for all z: mean and variance are known
+    n, mean = 100_000, model.sample_mean(1)[0]
+    variance = mean * (1 - mean) if family is VAE else torch.full((4,), 2.0).double().neg().exp()
+    x = model.sample(n, generator=torch.Generator().manual_seed(1))
+    assert ((x.mean(0) - mean).abs() < 4 * (variance / n).sqrt()).all()
+    torch.testing.assert_close(x.var(0), variance, rtol=0.03, atol=0)
+    assert torch.corrcoef(x.T).sub(torch.eye(4)).abs().max() < 4 / n**0.5
+    assert set(x.unique().tolist()) == {0.0, 1.0} if family is VAE else len(x.unique()) == 4 * n
 
 
 def test_the_encoder_says_log_sigma_within_bounds_that_keep_the_loss_finite():
     model = VAE(latent_dim=5, hidden_dims=(4,), event_shape=(3,)).requires_grad_(False)
     log_sigma = torch.tensor([-100.0, -6.0, 0.0, 2.0, 100.0])
-    model.encoder[-1].weight.zero_()
-    model.encoder[-1].bias.copy_(torch.cat([torch.arange(5.0), log_sigma]))
+    model.encoder.layers[-1].weight.zero_()
+    model.encoder.layers[-1].bias.copy_(torch.cat([torch.arange(5.0), log_sigma]))
     mu, sigma = model.encode(torch.ones(1, 3))
     assert mu[0].tolist() == [0, 1, 2, 3, 4]
     torch.testing.assert_close(sigma[0], torch.tensor([-7.0, -6.0, 0.0, 2.0, 3.0]).exp())
@@ -181,7 +196,7 @@ def test_the_encoder_says_log_sigma_within_bounds_that_keep_the_loss_finite():
 
 def test_the_latent_units_a_constructor_asks_for_are_there():
     model = VAE(latent_dim=5, hidden_dims=(8, 6), event_shape=(2, 3))
-    shapes = [tuple(layer.weight.shape) for layer in [*model.encoder[::2], *model.decoder[::2]]]
+    shapes = [tuple(layer.weight.shape) for layer in [*model.encoder.layers[::2], *model.decoder.layers[::2]]]
     assert shapes == [(8, 6), (6, 8), (10, 6), (6, 5), (8, 6), (6, 8)]
     assert [part.shape for part in model.encode(torch.rand(3, 2, 3))] == [(3, 5), (3, 5)]
 
@@ -217,30 +232,14 @@ def test_beta_weighs_the_rate_in_the_loss_and_nowhere_else():
     assert torch.equal(*bounds)
 
 
-def test_a_label_is_one_more_input_for_each_class():
-    torch.manual_seed(0)
-    model = ConditionalVAE(classes=3, latent_dim=2, hidden_dims=(8,), event_shape=(5,)).requires_grad_(False)
-    x, z, y = torch.rand(4, 5), torch.randn(4, 2), torch.tensor([2, 0, 1, 2])
-    for network, labels, inputs, found in (
-        (model.encoder, model.encoder_label, 2 * x - 1, model.encode(x, y)),
-        (model.decoder, model.decoder_label, z, model.decode(z, y)),
-    ):
-        weight = torch.cat([network[0].weight, labels.weight.T], dim=1)
-        hidden = torch.cat([inputs, torch.eye(3)[y]], dim=1) @ weight.T + network[0].bias
-        expected = network[1:](hidden)
-        if isinstance(found, tuple):
-            expected, found = expected[:, :2], found[0]
-        torch.testing.assert_close(found, expected)
-
-
 def test_a_conditional_model_is_trained_with_labels():
     x, y = torch.tensor([[0.0, 1.0], [1.0, 0.0]]).repeat(64, 1), torch.tensor([0, 1]).repeat(64)
     torch.manual_seed(0)
-    model = ConditionalVAE(classes=2, latent_dim=1, hidden_dims=(16,), event_shape=(2,))
+    model = VAE(latent_dim=1, hidden_dims=(16,), event_shape=(2,), classes=2)
     *_, last = train_steps(model, x, y, steps=300, batch_size=32, lr=1e-2)
     # All there is to know is in the label, so the code says nothing, and both classes are drawn right.
     assert last.losses["loss"] < 0.1
-    drawn = model.sample(64, y[:64], generator=torch.Generator().manual_seed(0))
+    drawn = model.sample_mean(64, y[:64], generator=torch.Generator().manual_seed(0))
     assert (drawn.round() == x[:64]).all()
 
 
@@ -256,7 +255,7 @@ def ppca():
     model = (
         GaussianVAE(latent_dim=2, hidden_dims=(), event_shape=(5,), sigma=noise**0.5).double().requires_grad_(False)
     )
-    decoder, encoder = model.decoder[0], model.encoder[0]
+    decoder, encoder = model.decoder.layers[0], model.encoder.layers[0]
     decoder.weight.copy_(axes * (variances - noise).sqrt())
     decoder.bias.copy_(mean)
     back = (decoder.weight / variances).T  # (WᵀW + σ²I)⁻¹Wᵀ, where WᵀW + σ²I is diagonal: the variances
@@ -292,14 +291,14 @@ def test_no_other_linear_vae_is_better(ppca):
 def test_a_model_starts_from_the_mean_of_the_data(family):
     torch.manual_seed(0)
     model = family(latent_dim=2, hidden_dims=(8,), event_shape=(4,)).requires_grad_(False)
-    model.decoder[-1].weight.zero_()
+    model.decoder.layers[-1].weight.zero_()
     x = torch.tensor([[0.0, 1, 0, 1], [0, 1, 1, 0], [0, 1, 1, 1]])
     model.start_from(x)
-    torch.testing.assert_close(model.sample(2), x.mean(0).expand(2, 4), atol=1.1e-3, rtol=0)
+    torch.testing.assert_close(model.sample_mean(2), x.mean(0).expand(2, 4), atol=1.1e-3, rtol=0)
     if family is GaussianVAE:  # and no other constant picture, and no other σ, is more probable
         best = model.log_likelihood(x, model.decode(torch.zeros(3, 2))).sum()
         for change in (0.01, -0.01):
-            for parameter in (model.log_sigma, model.decoder[-1].bias):
+            for parameter in (model.log_sigma, model.decoder.layers[-1].bias):
                 parameter.add_(change)
                 assert model.log_likelihood(x, model.decode(torch.zeros(3, 2))).sum() < best
                 parameter.sub_(change)

@@ -1,5 +1,6 @@
 """The widgets of the autoencoder chapter: their state, their posters, their refusals."""
 
+from functools import cache
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -63,6 +64,7 @@ def stand_ins():
     return SimpleNamespace(autoencoders={k: autoencoder(k) for k in SIZES}, pca=pca, denoise=denoise, decode=decode)
 
 
+@cache  # for the browser's tests too
 def exported():
     """The stand-ins as functions and as graphs."""
     given = stand_ins()

@@ -1,6 +1,7 @@
 """The widgets of the chapter on density estimation: their state, what they compute, their posters, their refusals."""
 
 import math
+from functools import cache
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -28,6 +29,7 @@ TRAIN = torch.tensor([-1.5, -1.25, -1.0, -0.9, 0.31, 1.5, 1.62, 2.0])
 HELD_OUT = torch.tensor([-1.31, -1.12, 1.2, 1.75])
 
 
+@cache  # for the browser's tests too
 def exported():
     """The graphs that the chapter would export, of untrained models that are no identities."""
     torch.manual_seed(0)

@@ -1,6 +1,6 @@
 """The diffusion sampler and the noisy drawing: their steps, their state, their posters, their refusals."""
 
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from types import SimpleNamespace
 
@@ -95,6 +95,7 @@ def noise_graph(model, name):
     return export.export(partial(noise, model), given, list(NOISE_OUTPUTS), name)
 
 
+@cache  # for the browser's tests too
 def exported():
     """A model of random weights and one that recalls images, and the graphs of them."""
     models = {"convolutions": ImageDiffusion(Convolutions()), "recall": ImageDiffusion(Recall(*recalled()))}

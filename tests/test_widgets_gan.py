@@ -14,20 +14,11 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from widget_page import assert_lean_state
 
 from gen_utils import toys
-from gen_utils.models import gan
+from gen_utils.models.gan import GAN
 from gen_utils.page import export, widgets
-from gen_utils.page.widgets.gan_training import (
-    DATA,
-    DENSITIES,
-    GAMES,
-    PICTURE,
-    SAMPLES,
-    SIDE,
-    UPDATES,
-    data,
-    generator_turn,
-    picture,
-)
+from gen_utils.page.graphs import gan
+from gen_utils.page.graphs.gan import DENSITIES, LOSSES, PICTURE, POINTS, SIDE, UPDATES, picture, points
+from gen_utils.page.widgets.gan_training import SAMPLES
 
 mpl.use("agg")
 B = 128
@@ -44,7 +35,7 @@ PLAYED = [
 @cache
 def exported():
     """The graphs that the chapter exports: that takes a while, and two test files use them."""
-    model, generator = gan.GAN(), seeded()
+    model, generator = GAN(), seeded()
     K = model.latent_dim
     noise = torch.randn(sum(p.numel() for p in model.parameters()), generator=generator)
     theta, phi = gan.start(model, noise)
@@ -53,20 +44,20 @@ def exported():
     rate = {"lr": torch.tensor([1e-3]), "step": torch.tensor([1.0])}
     judge = {"phi": phi, "m": 0 * phi, "v": 0 * phi, "theta": theta, "x": x, "z": z, "u": u, **rate}
     maker = {"theta": theta, "m": 0 * theta, "v": 0 * theta, "average": 0 * theta, "phi": phi, "z": z, **rate}
-    turns = {"discriminator": (gan.discriminator_step, judge), "generator": (generator_turn, maker)}
+    updates = {"discriminator": (gan.discriminator_step, judge), "generator": (gan.averaged_generator_step, maker)}
     outputs = {"discriminator": ["new_phi", "new_m", "new_v", "loss"]}
     outputs["generator"] = ["new_theta", "new_m", "new_v", "new_average", "loss"]
     made = {"start": export.export(partial(gan.start, model), {"noise": noise}, ["theta", "phi"], "00_start")}
     for loss, names in UPDATES.items():
-        model.game = GAMES[loss]
-        for player, name in names.items():
-            update, inputs = turns[player]
+        model.losses = LOSSES[loss]
+        for network, name in names.items():
+            update, inputs = updates[network]
             if name not in made:
                 step = make_fx(partial(update, model))(*inputs.values())
-                made[name] = export.export(step, inputs, outputs[player], f"00_{name}")
+                made[name] = export.export(step, inputs, outputs[network], f"00_{name}")
     for name, density in DENSITIES.items():
         made[f"data_{name}"] = export.export(
-            partial(data, density), {"u": u[:, 0], "eps": x}, DATA, f"00_data_{name}"
+            partial(points, density), {"u": u[:, 0], "eps": x}, POINTS, f"00_data_{name}"
         )
         inputs = {"theta": theta, "phi": phi, "z": torch.randn(SAMPLES, K, generator=generator)}
         made[f"picture_{name}"] = export.export(
@@ -82,7 +73,7 @@ def made():
 
 def replay(density, loss, lr, d_steps, seed, steps):
     """Weights θ, φ and the average of θ after each number of steps, in PyTorch with the widget's noise."""
-    model = gan.GAN(game=GAMES[loss])
+    model = GAN(losses=LOSSES[loss])
     K, weights = model.latent_dim, sum(p.numel() for p in model.parameters())
     noise, mixture, scale = widgets.Noise(seed), DENSITIES[density].mixture, DENSITIES[density].scale
 
@@ -92,7 +83,7 @@ def replay(density, loss, lr, d_steps, seed, steps):
     def uniform():
         return torch.tensor([noise.uniform() for _ in range(B)])
 
-    def points():
+    def draw():
         u, eps = uniform(), normal(B, 2)
         chosen = torch.searchsorted(mixture.log_weights.exp().cumsum(0)[:-1], u)
         return (mixture.means[chosen] + mixture.sigma * eps) / scale
@@ -100,14 +91,14 @@ def replay(density, loss, lr, d_steps, seed, steps):
     theta, phi = gan.start(model, normal(weights))
     normal(SAMPLES, K)
     for _ in range(4):
-        points()
+        draw()
     mean = theta
     g, d = [[w, torch.zeros_like(w), torch.zeros_like(w)] for w in (theta, phi)]
     lr, number = torch.tensor([lr]), torch.zeros(1)
     for step in range(1, max(steps) + 1):
         for _ in range(d_steps):
             number = number + 1
-            x, z, u = points(), normal(B, K), uniform()[:, None]
+            x, z, u = draw(), normal(B, K), uniform()[:, None]
             *d, _ = gan.discriminator_step(model, *d, g[0], x, z, u, lr, number)
         *g, _ = gan.generator_step(model, *g, d[0], normal(B, K), lr, torch.tensor([float(step)]))
         mean = gan.moving_average(mean, g[0], torch.tensor([float(step)]))
@@ -134,7 +125,7 @@ def test_points_are_drawn_from_the_density(name):
     density = DENSITIES[name]
     n = 20_000
     u, eps = torch.rand(n, generator=seeded()), torch.randn(n, 2, generator=seeded(1))
-    seen, x = data(density, u, eps)
+    seen, x = points(density, u, eps)
     torch.testing.assert_close(seen * density.scale, x)
     assert seen.abs().max() < 2.5
     log_p = density.mixture.log_prob(x)
@@ -148,14 +139,14 @@ def test_points_are_drawn_from_the_density(name):
 
 def test_a_picture_of_known_networks():
     """A generator that adds nothing, and a discriminator whose logit is x₁ − 2 x₂."""
-    model = gan.GAN()
+    model = GAN()
     model.generator, model.discriminator = (
         torch.nn.Linear(2, 2),
         torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.Flatten(0)),
     )
     theta, phi = torch.tensor([1.0, 0, 0, 1, 0, 0]), torch.tensor([1.0, -2.0, 0.0])
     for density in DENSITIES.values():
-        z, x = data(density, torch.rand(2000, generator=seeded()), torch.randn(2000, 2, generator=seeded(1)))
+        z, x = points(density, torch.rand(2000, generator=seeded()), torch.randn(2000, 2, generator=seeded(1)))
         fake, field, score, shares, quality = picture(model, density, theta, phi, z)
         torch.testing.assert_close(fake, x)
         (left, low), limit = density.centre, density.limit

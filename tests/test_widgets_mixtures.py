@@ -1,6 +1,7 @@
 """The widgets of the chapter on mixtures and PPCA: their state, their posters, their refusals."""
 
 import math
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -35,6 +36,7 @@ def clusters(n=60):
 POINTS = clusters()
 
 
+@cache  # for the browser's tests too
 def exported():
     """The graphs that the chapter would export, and the models that they come from."""
     data = torch.randn(400, 12, generator=seeded()) @ torch.randn(12, 12, generator=seeded(1))

@@ -1,6 +1,6 @@
 """The Turing test: what its sources draw, what it shows, its chances, its state, its poster, its refusals."""
 
-from functools import partial
+from functools import cache, partial
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -38,7 +38,7 @@ def small_models():
             "MADE": MADE(hidden_dims=(90,)),
         }
         with torch.no_grad():
-            for layer in (models["VAE"].decoder[-1], models["MADE"].direct, models["MADE"].hidden[0]):
+            for layer in (models["VAE"].decoder.layers[-1], models["MADE"].direct, models["MADE"].hidden[0]):
                 layer.weight.normal_(std=0.3)
             models["GAN"].generator.body[7].weight.mul_(20)
     return {name: model.eval().requires_grad_(False) for name, model in models.items()}
@@ -82,6 +82,7 @@ def source_graphs(images, models):
     }
 
 
+@cache  # for the browser's tests too
 def exported():
     """Forty real images, small models, and the graphs of all."""
     images, models = data.mnist().test[:40], small_models()

@@ -1,6 +1,7 @@
 """The widgets of the VAE chapter that hold several pictures at once: their state, their posters, their refusals."""
 
 import math
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ from matplotlib.colors import to_rgb
 from widget_page import assert_lean_state
 
 from gen_utils import plots
-from gen_utils.models.vae import VAE, ConditionalVAE
+from gen_utils.models.vae import VAE
 from gen_utils.page import export, widgets
 
 mpl.use("agg")
@@ -23,13 +24,14 @@ BETAS, RATES, DISTORTIONS = [0.5, 1.0, 4.0], [30.16, 21.24, 6.0312], [71.31, 77.
 IMAGES = torch.randint(256, (6, 1, 28, 28), generator=torch.Generator().manual_seed(0)) / 255
 
 
+@cache  # for the browser's tests too
 def exported():
     """Untrained models of strong contrast, as functions and as the graphs that the chapter would export of them."""
     torch.manual_seed(0)
-    conditional = ConditionalVAE(latent_dim=5, hidden_dims=(16,)).requires_grad_(False)
+    conditional = VAE(latent_dim=5, hidden_dims=(16,), classes=10).requires_grad_(False)
     vaes = [VAE(latent_dim=3, hidden_dims=(16,)).requires_grad_(False) for _ in BETAS]
     for model in (conditional, *vaes):
-        for layer in model.decoder[::2]:
+        for layer in model.decoder.layers[::2]:
             layer.weight.mul_(6)
 
     def decode(z):

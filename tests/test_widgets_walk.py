@@ -1,5 +1,6 @@
 """The latent walk and the discriminator's opinion: their state, their posters, their refusals."""
 
+from functools import cache
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -33,6 +34,7 @@ def digits(n, seed):
 EXAMPLES = {"real": digits(3, 0), "generated": digits(2, 1)}
 
 
+@cache  # for the browser's tests too
 def exported():
     """A generator of 10 labels, one of none and two discriminators, as functions and as the graphs of them."""
     draw = torch.Generator().manual_seed(0)

@@ -89,3 +89,16 @@ def assert_missing_is_told(browser, origin, name, graph):
         page.get_by_text("could not start").wait_for()
         assert page.locator("canvas, .gu-live").count() == 0
     assert not any("uncaught" in trouble for trouble in troubles)
+
+
+def still(page, value, frames=30):
+    """What an expression is, once it has stayed the same for so many frames."""
+    return page.evaluate(f"""async () => {{
+        let [before, same] = [NaN, 0];
+        while (same < {frames}) {{
+            await new Promise(requestAnimationFrame);
+            const now = {value};
+            [before, same] = [now, now === before ? same + 1 : 0];
+        }}
+        return before;
+    }}""")

@@ -258,6 +258,20 @@ def diffusion_variance(rows: Rows) -> Layout:
     )
 
 
+def page(rows: Rows) -> Layout:
+    """List what the pages promise in seconds or frames, and what was measured."""
+    broken = [f"{row['what']} (chapter {row['chapter']})" for row in rows if not row["kept"]]
+    return Layout(
+        ["chapter, and what was measured", "promised", "found"],
+        [
+            [f"{row['chapter']}: {row['what']}", *(f"{row[key]:,g} {row['unit']}" for key in ("promised", "found"))]
+            for row in rows
+        ],
+        f"Not kept: {listed(broken)}." if broken else "All of it is kept.",
+        [],
+    )
+
+
 LAYOUTS: dict[str, Callable[[Rows], Layout]] = {
     layout.__name__: layout for layout in (mixtures, flows, vae, gan, gan_toys, diffusion, diffusion_variance)
 }
@@ -307,12 +321,13 @@ def table(head: list[str], body: list[list[str]]) -> str:
 def provenance(report: dict[str, Any]) -> str:
     """Say when, where and with what a table was measured, and how to do it again."""
     about, name = report["machine"], report["benchmark"]
+    budget = f" BUDGET={report['budget_seconds']:g}" if "budget_seconds" in report else ""
     return (
         f"*{date.fromisoformat(report['date']):%-d %B %Y}, {about['cores']} cores of {about['cpu']}, "
         f"{about['threads']} of PyTorch's threads, load {about['load_before']} before; "
         f"{'on ' + about['gpu'] if about['gpu'] else 'not measured on a GPU'}. "
         f"{', '.join(f'{package} {version}' for package, version in report['versions'].items())}.* "
-        f"To measure it again: `make benchmark BUDGET={report['budget_seconds']:g}`. "
+        f"To measure it again: `make benchmark{budget}`. "
         f"Every row: {{download}}`{name}.json <../{RESULTS}/{name}.json>`."
     )
 
@@ -331,7 +346,7 @@ class Benchmark(SphinxDirective):
             self.env.note_dependency(str(path))
             if path.exists():
                 reports[name] = json.loads(path.read_text())
-        layouts = {name: LAYOUTS[name](report["rows"]) for name, report in reports.items()}
+        layouts = {name: (LAYOUTS | {"page": page})[name](report["rows"]) for name, report in reports.items()}
         if self.arguments[0] == "all":
             lines = {name: layout.line for name, layout in layouts.items()}
             body = [[f"[{what}](#benchmark-{name})", f"**{n}**", *peer] for name, (what, n, *peer) in lines.items()]

@@ -187,7 +187,16 @@ function h(tag, properties = {}, ...children) {
   return node;
 }
 
-const button = (label, onclick) => h("button", { type: "button", class: "gu-button", onclick }, label);
+// A button. It is as wide as the longest of its labels, if it has `others` from time to time.
+const button = (label, onclick, ...others) =>
+  h("button", { type: "button", class: "gu-button", "data-labels": others.length > 0 && [label, ...others].join("\n"), onclick }, label);
+
+// A box around text that changes, as high as the longest of `texts` needs: nothing below it moves.
+const reserve = (node, ...texts) => {
+  const around = h("div", { class: `gu-reserve ${node.className}` }, node, ...texts.map((text) => h("div", { "aria-hidden": "true", "data-text": text })));
+  node.removeAttribute("class");
+  return around;
+};
 
 // A slider with its label, its value and, below, a note. `symbol` is HTML, such as z<sub>3</sub>; so is `end`, the mark
 // of the other end of one that plays.

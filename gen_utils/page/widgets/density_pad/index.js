@@ -32,8 +32,7 @@ function buildDensityPad(model, graphs) {
 
   const tell = (what = "") => {
     const [n, m] = Object.keys(KINDS).map((k) => model.get(k).length);
-    const count = `${n} training ${n === 1 ? "point" : "points"}, ${m} held out. Click to add one, or on one to remove it.`;
-    hint.textContent = what || (n ? count : "Click on the line to put training points there.");
+    hint.textContent = what || (n ? countOf(n, m) : "Click on the line to put training points there.");
   };
   const draw = latest(async () => {
     const began = performance.now();
@@ -80,7 +79,7 @@ function buildDensityPad(model, graphs) {
   choose(kind);
   const element = h(
     "div", { class: "gu-columns", style: `--gu-accent: ${model.get("colours").model}` },
-    h("div", { class: "gu-wide" }, chart.element, hint),
+    h("div", { class: "gu-wide" }, chart.element, reserve(hint, countOf(88, 88))),
     h(
       "div", { class: "gu-pad gu-fine" },
       h("div", { class: "gu-buttons", role: "group", "aria-label": "A click adds" }, ...choices),
@@ -91,6 +90,8 @@ function buildDensityPad(model, graphs) {
   );
   return { element, first: draw };
 }
+
+const countOf = (n, m) => `${n} training ${n === 1 ? "point" : "points"}, ${m} held out. Click to add one, or on one to remove it.`;
 
 // A click or a tap adds a point of the chosen kind, or removes the one that it is on; so does a key, at its cursor.
 function followHands(chart, model, { kindOf, tell, set, at }) {

@@ -28,7 +28,7 @@ function buildEMSteps(model, graphs) {
   const show = () => {
     const [step, value] = [em.history.length - 1, em.history.at(-1)];
     reading.textContent = em.history.length ? `Step ${step}: mean log p(x) = ${value.toFixed(3).replace("-", "−")} nats. ${ended}` : "";
-    message.textContent = em.trouble || `Click to add a point, click a point to remove it: ${points().length} of at most ${room}.`;
+    message.textContent = em.trouble || invitation(points().length, room);
     message.classList.toggle("gu-alert", Boolean(em.trouble));
     run.textContent = running ? "Stop" : "Run";
     count.set(choices.indexOf(components()));
@@ -82,19 +82,19 @@ function buildEMSteps(model, graphs) {
     label: "Number of components K", symbol: "<i>K</i>", format: (i) => String(choices[i]),
     min: 0, max: choices.length - 1, step: 1, value: choices.indexOf(components()), oninput: (i) => set({ components: choices[i] }),
   });
-  const run = button("Run", toggle);
+  const run = button("Run", toggle, "Stop");
   const reset = () => {
     set(initial);
     restart(); // what stayed the same may have been fitted
   };
   const element = h(
     "div", { class: "gu-columns" },
-    h("div", { class: "gu-pad" }, pad.element, message),
+    h("div", { class: "gu-pad" }, pad.element, reserve(message, invitation(888, room), collapsed(choices.at(-1), "one point"))),
     h(
       "div", { class: "gu-plot" },
       count.element,
       h("div", { class: "gu-buttons" }, button("New start", () => set({ seed: seed() + 1 })), button("Step", step), run),
-      reading,
+      reserve(reading, "Step 888: mean log p(x) = −88.888 nats. EM has settled."),
       curve.element,
       h("div", { class: "gu-buttons" }, button("No points", () => set({ points: [] })), button("Reset", reset)),
     ),
@@ -156,6 +156,9 @@ function emState(graphs, { limit, room }) {
   return em;
 }
 
+const invitation = (n, room) => `Click to add a point, click a point to remove it: ${n} of at most ${room}.`;
+const collapsed = (k, place) => `Component ${k} has collapsed on ${place}: its likelihood grows without limit. Press New start.`;
+
 // Say which component has no width left, if one has: its outline is thinner than `tiny`, or no longer finite.
 function collapse({ pi, covariance }, outline, N, tiny) {
   const K = pi.data.length;
@@ -165,7 +168,7 @@ function collapse({ pi, covariance }, outline, N, tiny) {
     const across = Array.from({ length: half }, (_, i) => Math.hypot(at(i)[0] - at(i + half)[0], at(i)[1] - at(i + half)[1]));
     if (Math.min(...across) > tiny) continue;
     const isPoint = N * pi.data[k] < 1.5 || Math.max(covariance.data[4 * k], covariance.data[4 * k + 3]) < tiny ** 2;
-    return `Component ${k + 1} has collapsed on ${isPoint ? "one point" : "a line"}: its likelihood grows without limit. Press New start.`;
+    return collapsed(k + 1, isPoint ? "one point" : "a line");
   }
   return "";
 }

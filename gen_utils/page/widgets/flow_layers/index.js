@@ -71,7 +71,7 @@ function buildFlowLayers(model, graphs) {
     play.textContent = "Stop";
     if (model.get("layer") === layers - 1) set({ layer: 0 });
     playing = setTimeout(next, REST_MS);
-  });
+  }, "Stop");
   const layer = slider({
     label: "Layer", symbol: "layer", format: String, min: 0, max: layers - 1, step: 1, value: model.get("layer"),
     oninput: (value) => {

@@ -11,6 +11,7 @@ const CALM_MS = 1000; // the same for readers who asked for less motion
 
 const DENSITIES = { ring: "Ring", grid: "Grid", moons: "Moons" };
 const GAMES = { minimax: "Minimax", non_saturating: "Non-saturating", wgan_gp: "WGAN-GP", r1: "R1" };
+const GROUNDS = ["D(x), from 0 to 1", "critic's score, low to high"];
 const READY = "Press Start: discriminator and generator take turns. The generator draws with the mean of its latest weights.";
 
 function buildGANTraining(model, graphs) {
@@ -39,7 +40,7 @@ function buildGANTraining(model, graphs) {
       told = `All ${found} modes found by step ${grouped(gan.step)}.`;
     }
     tally.set([grouped(gan.step), pace.text(), `${found} of ${shares.length}`, `${(100 * quality).toFixed(0)} %`]);
-    ground.textContent = gan.isCritic ? "critic's score, low to high" : "D(x), from 0 to 1";
+    ground.textContent = GROUNDS[Number(gan.isCritic)];
     status.textContent = gan.trouble || told;
     status.classList.toggle("gu-alert", Boolean(gan.trouble));
     plane.repaint();
@@ -133,7 +134,7 @@ function buildGANTraining(model, graphs) {
     label: "Updates of the discriminator for each of the generator", symbol: "judge's steps", min: 1, max: 5, step: 1,
     value: initial.d_steps, format: String, oninput: (n) => set({ d_steps: n }),
   });
-  const start = button("Start", () => (running ? pause() : train()));
+  const start = button("Start", () => (running ? pause() : train()), "Pause");
   const reset = () => {
     halt("");
     return restart("The same start again.");
@@ -147,13 +148,13 @@ function buildGANTraining(model, graphs) {
     "div", { class: "gu-columns gu-gan", style: `--gu-accent: ${colours.decision}` },
     h(
       "div", { class: "gu-pad" }, plane.element,
-      h("div", { class: "gu-keys gu-caption" }, key(colours.data, "real"), key(colours.model, "generated"), h("span", {}, h("span", { class: "gu-shade" }), ground)),
+      h("div", { class: "gu-keys gu-caption" }, key(colours.data, "real"), key(colours.model, "generated"), h("span", {}, h("span", { class: "gu-shade" }), reserve(ground, ...GROUNDS))),
       tally.element,
       h(
         "div", { class: "gu-buttons gu-runs" }, start, button("Step", once), button("Reset", reset),
         button("New start", () => set({ seed: model.get("seed") + 1 })), button("Defaults", toDefaults),
       ),
-      status,
+      reserve(status, READY, divergence(888888, notFinite("discriminator", -8.88e38))),
     ),
     h(
       "div", { class: "gu-plot" },
@@ -209,7 +210,7 @@ function ganState(graphs, { weights, latent, batch, samples, real, enough }, upd
     const loss = found.loss.data[0];
     if (!Number.isFinite(loss)) throw new Diverged(`the ${player}'s loss became ${loss}`);
     const state = Object.fromEntries(Object.keys(net.state).map((name) => [name, found[`new_${name}`]]));
-    if (!allFinite(state[own].data)) throw new Diverged(`the ${player}'s loss was ${loss.toPrecision(3)}, but not all its new weights finite`);
+    if (!allFinite(state[own].data)) throw new Diverged(notFinite(player, loss));
     return { state, updates: net.updates + 1, loss };
   };
 
@@ -225,8 +226,7 @@ function ganState(graphs, { weights, latent, batch, samples, real, enough }, upd
       phi = judge;
     } catch (error) {
       if (!(error instanceof Diverged)) throw error;
-      gan.trouble = `Training diverged at step ${grouped(gan.step + 1)}: ${error.message}. These are the weights of step ${grouped(gan.step)}. `
-        + "Lower the learning rate and press Start, or press New start.";
+      gan.trouble = divergence(gan.step, error.message);
       return;
     }
     gan.step += 1;
@@ -258,6 +258,11 @@ function ganState(graphs, { weights, latent, batch, samples, real, enough }, upd
 }
 
 class Diverged extends Error {}
+
+const notFinite = (player, loss) => `the ${player}'s loss was ${loss.toPrecision(3)}, but not all its new weights finite`;
+const divergence = (step, reason) =>
+  `Training diverged at step ${grouped(step + 1)}: ${reason}. These are the weights of step ${grouped(step)}. `
+  + "Lower the learning rate and press Start, or press New start.";
 
 function allFinite(values) {
   for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false;

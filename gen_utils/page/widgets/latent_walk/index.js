@@ -75,7 +75,7 @@ function buildLatentWalk(model, graphs) {
     heading = model.get("step") < 1 ? 1 : -1;
     walking = setTimeout(next);
     tell();
-  });
+  }, "Stop");
   const halted = (values) => {
     halt();
     set(values);

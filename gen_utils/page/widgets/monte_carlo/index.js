@@ -12,6 +12,7 @@ function buildMonteCarlo(model, graphs) {
   const scale = { linear: model.get("linear"), worst: model.get("worst") };
   const initial = Object.fromEntries(["dim", "draws", "seed"].map((name) => [name, model.get(name)]));
   const value = (v) => v.toFixed(2).replace("-", "−");
+  const exactly = (K, v) => `Exact (dashed), K = ${K}: log p(x) = ${value(v)} nats.`;
   let streams = {}; // by K: the estimates of the current seed
   const stream = () => (streams[model.get("dim")] ??= estimateStream(model, graphs, model.get("dim")));
   const truth = () => exact[dims.indexOf(model.get("dim"))];
@@ -27,7 +28,7 @@ function buildMonteCarlo(model, graphs) {
   const show = () => {
     const n = model.get("draws");
     const estimates = stream().found[n];
-    reading.textContent = `Exact (dashed), K = ${model.get("dim")}: log p(x) = ${value(truth())} nats.`;
+    reading.textContent = exactly(model.get("dim"), truth());
     chart.repaint();
     if (!estimates) return;
     rows.forEach((cells, column) => {
@@ -86,7 +87,7 @@ function buildMonteCarlo(model, graphs) {
     h("div", { class: "gu-plot" }, draws.element, units.element),
     h(
       "div", { class: "gu-plot" },
-      reading, table,
+      reserve(reading, exactly(8, -88.88)), table,
       h("div", { class: "gu-buttons" }, button("New noise", () => set({ seed: model.get("seed") + 1 })), button("Reset", () => set(initial))),
     ),
   );

@@ -28,8 +28,7 @@ function buildOpinion(model, graphs) {
     const { p, best, value, blank } = await compare(kind, x);
     Object.entries(compared).forEach(([other, { element }]) => element.classList.toggle("gu-current", other === kind));
     bars.set(p);
-    const subject = kind === DRAWING ? "Your drawing" : `The ${kind} one`;
-    text.textContent = blank ? "Nothing is drawn." : `${subject} is most real as ${best}: ${value}.`;
+    text.textContent = blank ? "Nothing is drawn." : opinionOf(kind, best, value);
     bars.element.dataset.shown = JSON.stringify({ kind, p: Array.from(p) });
     bars.element.dataset.ms = performance.now() - began;
   });
@@ -52,7 +51,7 @@ function buildOpinion(model, graphs) {
     h(
       "div", { class: "gu-pad gu-opinion" },
       h("div", { class: "gu-compared", role: "group", "aria-label": "Most real as" }, ...Object.values(compared).map((each) => each.element)),
-      text,
+      reserve(text, ...Object.keys(compared).flatMap((kind) => classes.map((name) => opinionOf(kind, name, "0.88")))),
       bars.element,
       h("div", { class: "gu-caption" }, "Probability that it is a real example of each label; the line is ½. They need not sum to 1."),
     ),
@@ -63,6 +62,8 @@ function buildOpinion(model, graphs) {
   };
   return { element, first };
 }
+
+const opinionOf = (kind, label, p) => `${kind === DRAWING ? "Your drawing" : `The ${kind} one`} is most real as ${label}: ${p}.`;
 
 // A picture with its kind above and the discriminator's opinion below.
 function comparedImage(kind) {

@@ -120,7 +120,7 @@ function buildParticles(model, graphs) {
     if (goal === steps) return playTo(Math.ceil(position)); // a pause comes when the particles are where a step ends
     if (position === steps) position = 0;
     return playTo(steps);
-  });
+  }, "Pause");
   const once = button("One step", () => playTo(Math.min(Math.floor(position) + 1, steps)));
   const back = button("Back to the start", () => goTo(0));
   const counts = choices.map((choice) => button(String(choice), () => set({ steps: choice })));
@@ -134,7 +134,7 @@ function buildParticles(model, graphs) {
     h("div", { class: "gu-pair" }, ...panels.map((panel) => panel.element)),
     time.element, h("div", { class: "gu-buttons gu-turns" }, play, once, back, fresh),
     h("div", { class: "gu-setting" }, h("span", { "aria-hidden": "true" }, "steps"), h("div", { class: "gu-buttons", role: "group", "aria-label": "Number of steps" }, ...counts)),
-    eta.element, status,
+    eta.element, reserve(status, ...Object.values(TOLD)),
   );
   new IntersectionObserver((entries) => (inView = entries.at(-1).isIntersecting)).observe(element);
   panels.forEach(({ canvas, score }) => (canvas.states = () => shown.run.states.map((state) => state[score].x))); // $0.states() in the console

@@ -98,7 +98,7 @@ function buildTuringTest(model, opened) {
       const [right, asked] = model.get("scores")[name] ?? [0, 0];
       const score = [right + (guessed === truth), asked + 1];
       set({ scores: { ...model.get("scores"), [name]: score } });
-      told += ` Right so far: ${score[0]} of ${score[1]}. Tossing coins does as well or better with probability ${chance(...score)}.`;
+      told = withScore(told, score, chance(...score));
     }
     show();
     text.textContent = told;
@@ -176,12 +176,13 @@ function buildTuringTest(model, opened) {
     draw();
   });
 
+  const widest = `${[...names].sort((a, b) => b.length - a.length)[0]} (means)`;
   const half = ({ canvas, caption, guess }) => h("div", {}, canvas, caption, guess);
   const element = h(
     "div", { class: "gu-turing", style: `--gu-accent: ${colours.model}` },
     h("div", { class: "gu-setting" }, h("span", {}, "Which side is ", sought), h("span", {}, "and which is ", other, " ?"), h("div", { class: "gu-buttons", role: "group", "aria-label": "Pixels" }, ...kinds)),
     h("div", { class: "gu-pair" }, half(left), half(right)),
-    text,
+    reserve(text, ...Object.values(KINDS).map(({ told }) => told), withScore(`Wrong. Left is ${widest}, right is ${widest}.`, [888, 888], "below 0.001")),
     h("div", { class: "gu-buttons" }, tell, again, forget),
     table,
   );
@@ -194,6 +195,9 @@ const KINDS = {
   grey: { name: "grey", told: "Both sides in grey." },
   binary: { name: "black and white", told: "Both sides in black and white: each pixel is drawn with its grey as the probability of ink." },
 };
+
+const withScore = (verdict, [right, asked], chance) =>
+  `${verdict} Right so far: ${right} of ${asked}. Tossing coins does as well or better with probability ${chance}.`;
 
 // Noise of a graph's input: its name says of which kind.
 function drawn(noise, input, dims) {
