@@ -97,8 +97,11 @@ def translucent():
 CASES = {
     "grey": (lambda: Image.fromarray(PATTERN), "grey"),
     "colour": (lambda: Image.fromarray(PATTERN).convert("RGB"), "colour"),
-    "palette": (lambda: written(Image.fromarray(PATTERN).convert("P"), "PNG"), "colour"),
-    "16 bits": (lambda: written(Image.fromarray(PATTERN.astype(np.uint16) * 257), "PNG"), "grey"),
+    "palette": (lambda: written(Image.fromarray(PATTERN).convert("RGB").quantize(3), "PNG"), "colour"),
+    "16 bits": (
+        lambda: written(Image.fromarray(PATTERN * np.uint16(257) + 100 * (PATTERN < 255).astype(np.uint16)), "PNG"),
+        "grey",
+    ),
     "EXIF": (rotated, "grey"),
     "transparent": (translucent, "colour"),
 }
