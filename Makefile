@@ -34,16 +34,18 @@ execute: .venv/installed ## train everything again and publish notebooks, weight
 classifier: .venv/installed ## train the classifier that judges samples and reads drawings, and publish its weights
 	python tools/train_classifier.py
 
-widgets: .venv/installed ## put changed JavaScript and CSS into the committed notebooks, without training
+widgets: node_modules/installed ## bundle the widgets' JavaScript and CSS, and put it into the committed notebooks
+	npm run --silent bundle
 	python tools/refresh_widgets.py
 
 card: .venv/installed ## draw the picture that links to the course show, with the shipped weights
 	python tools/card.py
 
-lint: .venv/installed ## style of code and notebooks, types of the package
+lint: node_modules/installed ## style of Python, notebooks, JavaScript and CSS, types of the package
 	ruff check .
 	ruff format --check .
 	mypy
+	npm run --silent lint
 
 benchmark: _build/benchmark/installed book ## each model beside its peers (BUDGET=60, in seconds), then the pages
 	_build/benchmark/bin/python -m benchmarks.run --budget $(BUDGET)
@@ -76,7 +78,7 @@ book/_static/vendor/installed: .venv/installed package.json package-lock.json to
 	python tools/vendor.py
 	touch $@
 
-# The tests' own tools, axe and Lighthouse, beside the browser libraries.
+# The tools of tests and widgets (axe, Lighthouse, esbuild, biome) beside the browser libraries.
 node_modules/installed: book/_static/vendor/installed
 	npm ci --ignore-scripts --no-audit --no-fund
 	touch $@

@@ -8,6 +8,7 @@ Everybody samples by DDIM with as many calls of the network; the libraries, whic
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from time import perf_counter
 
 import torch
@@ -20,7 +21,8 @@ from benchmarks.clock import steps_per_second
 from benchmarks.gan import Judge
 from gen_utils.data import mnist
 from gen_utils.models.samplers import ddim
-from gen_utils.models.schedule import Schedule, alpha_bar_from, beside, cosine, q_sample, velocity, x0_from_v
+from gen_utils.models.schedule import Schedule, alpha_bar_from, append_dims, cosine, q_sample, velocity, x0_from_v
+from gen_utils.nets import sinusoidal_embedding
 from gen_utils.recipes import RECIPES
 from gen_utils.train import Step, device, train_steps
 
@@ -107,7 +109,7 @@ class Ours:
             y = self.labels[chosen]
             x_T = torch.randn(len(y), *model.event_shape, generator=generator, device=generator.device)
             schedule = model.schedule.strided(steps)
-            *_, x0 = ddim(lambda x, log_snr, y=y: model.predict(x, log_snr, y), x_T, schedule, ETA, generator)
+            *_, x0 = ddim(partial(model.predict, y=y), x_T, schedule, ETA, generator=generator)
             images.append(pixels(x0))
         return torch.cat(images)
 
@@ -131,20 +133,20 @@ class Plain(nn.Module):
         """Compute the mean squared error of v of one batch."""
         x0, eps = 2 * x - 1, torch.randn_like(x)
         t = torch.randint(1, self.schedule.T + 1, (len(x),), device=x.device)
-        alpha_bar_t = beside(self.schedule.alpha_bar[t], x)
+        alpha_bar_t = append_dims(self.schedule.alpha_bar[t], x)
         v = self.network(q_sample(x0, eps, alpha_bar_t), self.schedule.log_snr[t])
         return (v - velocity(x0, eps, alpha_bar_t)).square().mean()
 
     def predict(self, x_t: Tensor, log_snr: Tensor) -> tuple[Tensor, float]:
         """Guess x_0, as samplers want it."""
         v = self.network(x_t, log_snr)
-        return x0_from_v(v, x_t, beside(alpha_bar_from(log_snr), x_t)).clamp(-1, 1), -1.0
+        return x0_from_v(v, x_t, append_dims(alpha_bar_from(log_snr), x_t)).clamp(-1, 1), -1.0
 
     def draw(self, n: int, steps: int, generator: torch.Generator) -> Tensor:
         """Draw n images."""
         x_T = torch.randn(n, 1, 28, 28, generator=generator, device=generator.device)
         schedule = self.schedule.strided(steps)
-        drawn = (ddim(self.predict, part, schedule, ETA, generator) for part in x_T.split(AT_A_TIME))
+        drawn = (ddim(self.predict, part, schedule, ETA, generator=generator) for part in x_T.split(AT_A_TIME))
         return torch.cat([pixels([*states][-1]) for states in drawn])
 
 
@@ -155,23 +157,22 @@ class PlainUNet(nn.Module):
         super().__init__()
         self.register_buffer("frequencies", torch.linspace(-3, 3, 32).exp())
         self.noise = nn.Sequential(*(nn.Linear(64, features), nn.SiLU(), nn.Linear(features, features), nn.SiLU()))
-        self.enter = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4, width, 3, padding=1))  # (B, width, 14, 14)
+        self.conv_in = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4, width, 3, padding=1))  # (B, width, 14, 14)
         self.before = Block(width, width, features)
         self.shrink = nn.Conv2d(width, inner, 3, stride=2, padding=1)  # (B, inner, 7, 7)
         self.middle = nn.ModuleList([Block(inner, inner, features) for _ in range(2)])
         self.grow = nn.ConvTranspose2d(inner, width, 2, stride=2)  # (B, width, 14, 14)
         self.after = Block(2 * width, width, features)
-        self.leave = nn.Sequential(*normed(width, 4), nn.PixelShuffle(2))  # (B, 1, 28, 28)
+        self.conv_out = nn.Sequential(*normed(width, 4), nn.PixelShuffle(2))  # (B, 1, 28, 28)
 
     def forward(self, x_t: Tensor, log_snr: Tensor) -> Tensor:
         """Compute v, of the shape of x_t."""
-        angles = log_snr[:, None] * self.frequencies
-        noise = self.noise(torch.cat([angles.sin(), angles.cos()], 1))
-        outer = self.before(self.enter(x_t), noise)
+        noise = self.noise(sinusoidal_embedding(log_snr, self.frequencies))
+        outer = self.before(self.conv_in(x_t), noise)
         inner = self.shrink(outer)
         for block in self.middle:
             inner = block(inner, noise)
-        return self.leave(self.after(torch.cat([outer, self.grow(inner)], 1), noise))
+        return self.conv_out(self.after(torch.cat([outer, self.grow(inner)], 1), noise))
 
 
 class Block(nn.Module):
@@ -186,7 +187,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
         """Compute `(B, o, H, W)` from `(B, i, H, W)` and `(B, features)`."""
-        scale, shift = beside(self.film(noise), x).chunk(2, 1)
+        scale, shift = append_dims(self.film(noise), x).chunk(2, 1)
         return self.shortcut(x) + self.second(self.norm(self.first(x)) * (1 + scale) + shift)
 
 

@@ -19,7 +19,7 @@ from benchmarks.gan import Judge
 from gen_utils.data import mnist
 from gen_utils.models.diffusion import ImageDiffusion
 from gen_utils.models.samplers import ddpm
-from gen_utils.models.schedule import beside, q_sample
+from gen_utils.models.schedule import append_dims, q_sample
 from gen_utils.train import device
 
 PEERS: dict[str, str] = {}  # nothing to install: the fixed variances are the peers
@@ -92,10 +92,11 @@ def bits_per_dim(model: ImageDiffusion, x: Tensor, y: Tensor, seed: int) -> dict
     for n, few in zip(t.split(AT_A_TIME), chosen.split(AT_A_TIME), strict=True):
         x0 = 2 * x[few] - 1
         eps = torch.randn(x0.shape, generator=generator, device=x.device)
-        x_t = q_sample(x0, eps, beside(model.schedule.alpha_bar[n], x0))
+        x_t = q_sample(x0, eps, append_dims(model.schedule.alpha_bar[n], x0))
         x0_hat, learned = model.predict(x_t, model.schedule.log_snr[n], y[few])
         for variance, c in VARIANCES.items():
-            terms[variance].append(model.term(x0, x0_hat, learned if c is None else torch.full_like(x0, c), n))
+            given = learned if c is None else torch.full_like(x0, c)
+            terms[variance].append(model.bound_term_from(x0, x0_hat, given, n))
     prior = model.prior_kl(x).double().mean().item()
     return {variance: summed(t, torch.cat(found).double(), prior, x[0].numel()) for variance, found in terms.items()}
 
@@ -115,7 +116,7 @@ def judged(model: ImageDiffusion, c: float | None, y: Tensor, judge: Judge) -> d
     labels = y[torch.randint(len(y), (len(judge.grey),), generator=generator, device=y.device)]
     for part in labels.split(AT_A_TIME):
         x_T = torch.randn(len(part), *model.event_shape, generator=generator, device=y.device)
-        *_, x0 = ddpm(with_variance(model, part, c), x_T, model.schedule, generator)
+        *_, x0 = ddpm(with_variance(model, part, c), x_T, model.schedule, generator=generator)
         images.append(pixels(x0))
     return judge.distances(torch.cat(images), generator)
 

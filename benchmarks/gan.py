@@ -1,7 +1,7 @@
 """Our convolutional GAN beside the standard DCGAN recipe: the same seconds of training, the same judge, three seeds.
 
 The recipe is that of PyTorch's DCGAN tutorial, its layers cut to 28 × 28 pixels, its first width, 64, kept: Radford,
-Metz and Chintala 2016, arXiv:1511.06434. It is not told the labels.
+Metz and Chintala 2016, arXiv:1511.06434. It takes no labels.
 """
 
 from collections.abc import Callable, Iterator
@@ -142,7 +142,7 @@ class Recipe:
 
     @torch.no_grad()
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
-        """Draw n images; the tutorial never leaves training mode, so neither does this."""
+        """Draw n images; the tutorial stays in training mode, and so does this."""
         z = torch.randn(n, 100, generator=generator, device=generator.device)
         return torch.cat([self.generator(part) for part in z.split(self.batch_size)]).clamp(-1, 1).add(1).div(2)
 

@@ -107,7 +107,7 @@ def measured(density: str, loss: str, steps: int, seed: int) -> dict[str, float]
     return counted(mean / scale, data, "") | counted(last / scale, data, "_last")
 
 
-def counted(x: Tensor, data: toys.Mixture, which: str) -> dict[str, float]:
+def counted(x: Tensor, data: toys.IsotropicMixture, which: str) -> dict[str, float]:
     """Count the modes that samples find, and the per cent of them that lie at one."""
     shares, quality = mode_coverage(x, data.means, data.sigma)
     return {f"modes{which}": float((shares > 0).sum()), f"quality{which}": 100 * quality.item()}

@@ -192,6 +192,11 @@ def estimating(page: Page, widget: Locator) -> float:
     return took(page, chart, lambda: slider.press("End"), "ms")
 
 
+def drawing(page: Page, widget: Locator) -> float:
+    """Time the answer to a change of the drawing."""
+    return took(page, widget.locator("[data-ms]").first, lambda: press(widget, "Clear"), "ms")
+
+
 def took(page: Page, element: Locator, act: Callable[[], Any], name: str = "took") -> float:
     """Act, and wait until the element says how many milliseconds the answer took."""
     before = element.get_attribute(f"data-{name}")
@@ -211,6 +216,7 @@ TASKS: dict[str, tuple[str, str, float, Callable[[Page, Locator], float]]] = {
     ".gu-widget:has(.gu-particles)": ("pictures of moving particles", "a second", 30, playing),
     ".gu-live:has(.gu-turing)": ("a round with MADE takes", "ms", 1500, round_of("MADE")),
     ".gu-widget:has(.gu-turing)": ("a round with diffusion takes", "ms", 1500, round_of("diffusion")),
+    ".gu-widget:has(.gu-ink)": ("a change of the drawing is answered after", "ms", 200, drawing),
 }
 
 

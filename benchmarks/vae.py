@@ -80,7 +80,7 @@ def judge(model: nn.Module, x: Tensor) -> dict[str, float]:
     generator = torch.Generator(x.device).manual_seed(0)
     elbo, bound = [], []
     for part in x.split(1000):
-        weights = log_weights(model, part, K, generator)
+        weights = log_weights(model, part, K, generator=generator)
         elbo.append(weights.mean(0))
         bound.append(importance_weighted_bound(weights, K))
     elbo, bound = torch.cat(elbo).double(), torch.cat(bound).double()
@@ -89,7 +89,7 @@ def judge(model: nn.Module, x: Tensor) -> dict[str, float]:
 
 
 @torch.no_grad()
-def log_weights(model: nn.Module, x: Tensor, k: int, generator: torch.Generator) -> Tensor:
+def log_weights(model: nn.Module, x: Tensor, k: int, *, generator: torch.Generator) -> Tensor:
     """Draw k latents from q(z|x) and return log p(x, z) − log q(z|x) of each, `(k, B)` in nats.
 
     `VAE.log_weights`, for any model with `encode` and `decode`.

@@ -135,6 +135,20 @@ def batch(
     return x
 
 
+def binary(name: str, x: Tensor) -> Tensor:
+    """Return `x` if it holds nothing but 0 and 1.
+
+    Raises:
+        ValueError: another value, such as a grey pixel, which has no probability under a model of black and white.
+    """
+    if not torch.compiler.is_compiling():
+        for part in x.split(1000):  # parts that fit into the cache: many times as fast
+            if not torch.equal(part * part, part):
+                grey = part[part * part != part][0]
+                raise ValueError(f"{name}: expected pixels that are 0 or 1, got {grey:.8g}; `binarize` it")
+    return x
+
+
 def labels(name: str, y: Tensor, classes: int, n: int) -> Tensor:
     """Return `y` if it holds n whole numbers, `(n,)`, from 0 to `classes` − 1.
 

@@ -1,4 +1,4 @@
-"""The judge of the exercises: a check that raises becomes one that answers "Right." or "Not yet", and why."""
+"""The checks of the exercises: a function that raises becomes one that prints "Right." or "Not yet" and why."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -9,10 +9,10 @@ from torch import Tensor
 
 
 def exercise(check: Callable[[Any], None]) -> Callable[[Any], None]:
-    """Turn `check(answer)`, which raises where the answer is wrong, into one that prints the verdict."""
+    """Turn `check(answer)`, which raises if the answer is wrong, into a function that prints the result."""
 
     @wraps(check)
-    def verdict(answer: Any) -> None:
+    def checked(answer: Any) -> None:
         try:
             check(answer)
         except Exception as reason:  # a reader's code may raise anything
@@ -21,14 +21,20 @@ def exercise(check: Callable[[Any], None]) -> Callable[[Any], None]:
         else:
             print("Right.")
 
-    return verdict
+    return checked
 
 
 def agree(found: object, expected: Tensor, hint: str, tolerance: float = 1e-4) -> None:
-    """Compare an answer with the truth, element by element, relative to the truth where that is larger than 1.
+    """Compare an answer with the expected tensor, element by element.
+
+    Args:
+        found: the answer.
+        expected: the right tensor.
+        hint: a sentence for a reader whose answer differs.
+        tolerance: largest difference allowed, absolute and relative to the expected value, added.
 
     Raises:
-        AssertionError: another type or shape, or a difference above the tolerance; the hint says what to think of.
+        AssertionError: another type or shape, or a difference above the tolerance.
     """
     assert isinstance(found, Tensor), f"Expected a tensor, got {type(found).__name__}."
     assert found.shape == expected.shape, f"Expected shape {tuple(expected.shape)}, got {tuple(found.shape)}."

@@ -1,14 +1,13 @@
-"""How good a model is: bounds and exact values of log p(x), what its latent units carry, and a judge of samples.
+"""How good a model is: bounds and exact values of log p(x), its active latent units, and scores of its samples.
 
-The judge compares two sets of images by features of the course's one classifier, `gen_utils.classifier`:
+The scores compare two sets of images by features of the course's classifier, `gen_utils.classifier`:
 
     features = pretrained.load(LeNet(), "classifier").features(images)
 
-Its numbers depend on how many images it sees: always 10,000, and beside each number stands what real images get.
+They depend on the number of images. The course always takes 10,000, and gives the score of real images as well.
 """
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -17,15 +16,14 @@ from gen_utils.base import batch, positive
 from gen_utils.likelihoods import normal_log_prob
 from gen_utils.models.vae import VAE
 
-ROWS = 100  # of a table of distances at a time: all of them would take gigabytes, and so many stay in the cache
+ROWS = 100  # of a table of distances at a time: the whole table would take gigabytes, and these fit into the cache
 
 
 def importance_weighted_bound(log_weights: Tensor, k: int) -> Tensor:
     """Estimate the bound L_k = E log (1/k) Σ w_i from `(K, B)` log-weights: `(B,)` in nats.
 
-    The K draws are cut into K/k groups, each gives one estimate, and their mean is returned. Since k draws are
-    k/j groups of j draws, the result never decreases from j to a multiple of j: exactly, not only on average.
-    Burda, Grosse and Salakhutdinov 2015, theorem 1.
+    Each of K/k groups of k draws gives one estimate, and their mean is returned. From k to a multiple of k the result
+    never decreases, for any draws. Burda, Grosse and Salakhutdinov 2015, theorem 1.
 
     Raises:
         ValueError: k does not divide the number of draws.
@@ -37,11 +35,12 @@ def importance_weighted_bound(log_weights: Tensor, k: int) -> Tensor:
 
 @torch.no_grad()
 def grid_log_joint(model: VAE, x: Tensor, points: int = 401, limit: float = 6.0) -> tuple[Tensor, Tensor]:
-    """Tabulate log p(x, z) over a grid of a two-dimensional latent space, so that every integral is a sum.
+    """Tabulate log p(x, z) over a grid of a two-dimensional latent space, so that every integral becomes a sum.
 
-    Returns the grid `(points², 2)` and the table `(B, points²)`, in nats; `grid_log_sum` integrates it. The sum
-    over equal cells of a smooth function that vanishes at the border converges faster than any power of the
-    cell's side: at a standard deviation of one side, its relative error is about 5e-9. p(z) beyond ±6 holds 4e-9.
+    Returns the grid `(points², 2)` and the table `(B, points²)`, in nats; `grid_log_sum` integrates it. For a smooth
+    function that vanishes at the border, the error of the sum falls faster than any power of the distance between
+    points. It is about 5e-9 of the integral of a Gaussian whose standard deviation is that distance. The prior has a
+    probability of 4e-9 outside ±6.
 
     Raises:
         ValueError: the latent space is not two-dimensional, or x is not a batch of the model.
@@ -53,7 +52,7 @@ def grid_log_joint(model: VAE, x: Tensor, points: int = 401, limit: float = 6.0)
         raise ValueError(f"points: expected at least 2, for a grid with cells, got {points}")
     axis = torch.linspace(-limit, limit, points, dtype=x.dtype, device=x.device)
     grid = torch.cartesian_prod(axis, axis)
-    # Row by row: all logits at once would take gigabytes.
+    # In parts: all logits at once would take gigabytes.
     rows = [model.log_likelihood_table(x, z) + normal_log_prob(z) for z in grid.split(points)]
     return grid, torch.cat(rows, dim=1)
 
@@ -65,9 +64,9 @@ def grid_log_sum(grid: Tensor, log_values: Tensor) -> Tensor:
 
 
 def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
-    """Say which latent units the encoder uses: those whose mean varies over the data by more than `threshold`.
+    """Find the active latent units: those whose posterior mean has a variance above `threshold` over the data.
 
-    `(B, K)` posterior means to `(K,)` booleans. Burda et al. 2015, section 5.1: Cov_x(E_q[z_k]) > 0.01.
+    From `(B, K)` posterior means to `(K,)` booleans. Burda et al. 2015, section 5.1: Cov_x(E_q[z_k]) > 0.01.
 
     Raises:
         ValueError: fewer than two examples: one has no variance.
@@ -79,7 +78,7 @@ def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
 
 
 def bic(log_px: Tensor, free_parameters: int) -> float:
-    """Compute the Bayesian information criterion −2 Σ_n log p(x_n) + P log N of P parameters: less is better.
+    """Compute the Bayesian information criterion −2 Σ_n log p(x_n) + P log N of P parameters: lower is better.
 
     From `(N,)` exact log-likelihoods in nats of the data that the model was fitted to. Schwarz 1978.
 
@@ -91,7 +90,7 @@ def bic(log_px: Tensor, free_parameters: int) -> float:
 
 
 def frechet_distance(features: Tensor, reference: Tensor) -> float:
-    """Compute the Fréchet distance of two sets of features, `(N, F)` and `(M, F)`, each taken for a Gaussian.
+    """Compute the Fréchet distance of two sets of features, `(N, F)` and `(M, F)`, each modelled as a Gaussian.
 
     |μ₁ − μ₂|² + tr(Σ₁ + Σ₂ − 2 (Σ₁Σ₂)^½), in double precision, by torchmetrics. Heusel et al. 2017,
     arXiv:1706.08500.
@@ -102,7 +101,7 @@ def frechet_distance(features: Tensor, reference: Tensor) -> float:
     from torchmetrics.image.fid import FrechetInceptionDistance  # here: importing it takes as long as torch
 
     _check_features(features, reference, at_least=2)
-    given = nn.Identity()  # the features are here already
+    given = nn.Identity()  # the features are computed already
     given.num_features = features.shape[1]  # type: ignore[assignment]
     distance = FrechetInceptionDistance(feature=given).to(features.device)
     distance.update(reference.double(), real=True)
@@ -111,14 +110,18 @@ def frechet_distance(features: Tensor, reference: Tensor) -> float:
 
 
 def precision_recall_density_coverage(features: Tensor, reference: Tensor, k: int = 5) -> dict[str, float]:
-    """Compare samples with real data by whose neighbourhoods they fall into, from `(M, F)` and `(N, F)` features.
+    """Compare samples with real data by the neighbourhoods that they fall into, from `(M, F)` and `(N, F)` features.
 
-    An example's neighbourhood is the ball that reaches to the k-th nearest example of its own set.
+    The neighbourhood of an example is the ball around it with the k-th nearest example of its own set on the border.
 
-    - precision: share of the samples in a neighbourhood of real data;
-    - recall: share of the real data in a neighbourhood of samples (both Kynkäänniemi et al. 2019, arXiv:1904.06991);
+    - precision: fraction of the samples in a neighbourhood of real data;
+    - recall: fraction of the real data in a neighbourhood of samples (both Kynkäänniemi et al. 2019,
+      arXiv:1904.06991);
     - density: number of real neighbourhoods that a sample is in, on average, divided by k; about 1 for real data;
-    - coverage: share of real neighbourhoods that hold a sample (both Naeem et al. 2020, arXiv:2002.09797).
+    - coverage: fraction of real neighbourhoods that hold a sample (both Naeem et al. 2020, arXiv:2002.09797).
+
+    The authors' package, `prdc`, gives the same numbers (tests/test_metrics.py). This function also gives the scores
+    of single examples, from which standard errors follow, and never holds a whole table of distances.
 
     Raises:
         ValueError: features of another shape or that are not finite, or a set of no more than k.
@@ -128,12 +131,12 @@ def precision_recall_density_coverage(features: Tensor, reference: Tensor, k: in
 
 @torch.no_grad()
 def neighbourhood_scores(features: Tensor, reference: Tensor, k: int = 5) -> dict[str, Tensor]:
-    """Score every example for `precision_recall_density_coverage`, whose shares are the means of these.
+    """Compute the score of each example, of which `precision_recall_density_coverage` gives the means.
 
-    `(M, F)` and `(N, F)` features to `"precision"` and `"density"`, `(M,)`, one number for each sample, and
-    `"recall"` and `"coverage"`, `(N,)`, one for each real example. The standard errors of their means are those over
-    other samples judged by the same real data, and over other real data judging the same samples: of coverage too
-    small by a third or so, since real examples set the size of each other's balls.
+    From `(M, F)` and `(N, F)` features to `"precision"` and `"density"`, `(M,)`, one number for each sample, and
+    `"recall"` and `"coverage"`, `(N,)`, one for each real example. The standard errors of the first two means are
+    those over other samples and the same real data; of the last two, over other real data and the same samples. That
+    of coverage is too small by about a third, since real examples determine the size of each other's balls.
 
     Raises:
         ValueError: features of another shape or that are not finite, or a set of no more than k.
@@ -162,46 +165,19 @@ def neighbourhood_scores(features: Tensor, reference: Tensor, k: int = 5) -> dic
 def expected_coverage(samples: int, real: int, k: int = 5) -> float:
     """Compute the coverage expected of `samples` examples that come from the source of the `real` ones, exactly.
 
-    1 − ∏_{i=1…k} (N − i)/(N + M − i), since without coverage the k nearest others of a real example are all real.
+    1 − ∏_{i=1…k} (N − i)/(N + M − i): a real example is not covered if its k nearest neighbours are all real.
     Naeem et al. 2020, lemma 2.
     """
     return 1 - math.prod((real - i) / (real + samples - i) for i in range(1, positive("k", k) + 1))
 
 
-def bootstrap(
-    statistic: Callable[..., float], *sets: Tensor, resamples: int = 100, generator: torch.Generator | None = None
-) -> Tensor:
-    """Compute a statistic again on sets like the given ones, drawn from them with replacement: `(resamples,)`.
-
-    The standard deviation of what it returns is the statistic's standard error over fresh sets. Efron 1979. The
-    *mean* is no better guess than the statistic itself: where that is biased, as a Fréchet distance of finite sets
-    is, the values carry the bias twice, once from the sets and once from drawing them again. And where the truth is
-    that both sets have one source, the deviation is too large, by √3 for a sum of squares.
-
-    Args:
-        statistic: takes as many tensors as there are sets, of the same shapes.
-        sets: each `(N, …)`, examples first.
-        resamples: how often.
-        generator: of the draws.
-
-    Raises:
-        ValueError: a number of resamples that is not positive, or no set.
-    """
-    if not sets:
-        raise ValueError("sets: expected at least one, got none")
-    values = []
-    for _ in range(positive("resamples", resamples)):
-        rows = [torch.randint(len(x), (len(x),), generator=generator, device=x.device) for x in sets]
-        values.append(statistic(*(x[row] for x, row in zip(sets, rows, strict=True))))
-    return torch.tensor(values, dtype=torch.float64)
-
-
 def mode_coverage(x: Tensor, means: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
-    """Count the samples within three standard deviations of each mode of a mixture of round Gaussians.
+    """Count the samples within three standard deviations of each mode of a mixture of isotropic Gaussians.
 
-    From `(B, D)` and `(K, D)`: the share of all samples at each mode, `(K,)`, and the share at any of them, a 0-d
-    tensor: the *high-quality* samples. The mixture itself has 1 − e^−4.5, 98.89 %, of them in two dimensions, where
-    its modes lie six standard deviations apart. Metz et al. 2017, arXiv:1611.02163; Srivastava et al. 2017.
+    From `(B, D)` and `(K, D)` to the fraction of the samples at each mode, `(K,)`, and the fraction at any of them, a
+    0-d tensor: the *high-quality* samples. In two dimensions the latter is 1 − e^−4.5, 98.89 %, for draws from the
+    mixture itself if its modes are at least six standard deviations apart. Metz et al. 2017, arXiv:1611.02163;
+    Srivastava et al. 2017.
     """
     near = ((x[:, None] - means).square().sum(2) <= (3 * sigma) ** 2).to(x.dtype)
     return near.mean(0), near.amax(1).mean()
@@ -215,11 +191,11 @@ def _check_features(features: Tensor, reference: Tensor, at_least: int) -> None:
 
 
 def _radius(features: Tensor, k: int) -> Tensor:
-    # Squared. The nearest of k + 1 is the example itself, at distance 0.
+    # The squared radius. The nearest of k + 1 examples is the example itself, at distance 0.
     parts = (_squared_distance(part, features) for part in features.split(ROWS))
     return torch.cat([part.topk(k + 1, largest=False).values[:, k] for part in parts])
 
 
 def _squared_distance(a: Tensor, b: Tensor) -> Tensor:
-    # |a|² + |b|² − 2 a·b, one matrix product: half the time of `torch.cdist`, which takes roots as well.
+    # |a|² + |b|² − 2 a·b: one matrix product, in half the time of `torch.cdist`, which also takes roots.
     return torch.addmm(b.square().sum(1), a, b.T, alpha=-2).add_(a.square().sum(1, keepdim=True))

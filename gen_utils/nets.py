@@ -1,15 +1,14 @@
 """Networks that the models share: plain functions from tensors to tensors, without losses or noise."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from gen_utils.base import positive
-
-WAVES = 6  # wavelengths by which a network is told the noise level
 
 
 class RoundedReLU(nn.Module):
@@ -64,11 +63,23 @@ class ConditionalMLP(nn.Module):
         return self.layers[1:](first if self.embedding is None else first + self.embedding(y))
 
 
-class Denoiser(nn.Module):
-    """What a diffusion model asks of its network, for points: a velocity, and a coefficient for each variance.
+@contextmanager
+def evaluation_mode(network: nn.Module) -> Iterator[None]:
+    """Put a network in evaluation mode, and then each of its modules back into the mode that it was in."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
 
-    A multilayer perceptron of x_t, of waves over each of its coordinates, and of waves over the noise level. A
-    perceptron of the coordinates alone is slow to learn what is narrow. Tancik et al. 2020, arXiv:2006.10739.
+
+class Denoiser(nn.Module):
+    """The network of a diffusion model of points: a velocity v, and a coefficient c for each variance.
+
+    A multilayer perceptron of x_t and of the sinusoidal embeddings of its coordinates and of the noise level. A
+    perceptron of the coordinates alone learns narrow shapes slowly. Tancik et al. 2020, arXiv:2006.10739.
 
     Args:
         dims: number of dimensions, D.
@@ -78,24 +89,28 @@ class Denoiser(nn.Module):
         ValueError: a size that is not positive.
     """
 
-    frequency: Tensor
+    frequencies: Tensor
+    noise_frequencies: Tensor
 
     def __init__(self, dims: int = 2, hidden_dims: Sequence[int] = (128, 128)) -> None:
         super().__init__()
-        self.register_buffer("frequency", torch.tensor([1.0, 2.0, 4.0]))
-        self.body = mlp([7 * positive("dims", dims) + 2 * WAVES, *hidden_dims, 2 * dims])
+        self.register_buffer("frequencies", torch.tensor([1.0, 2.0, 4.0]), persistent=False)
+        # log(ᾱ/(1 − ᾱ)) runs through about 40: the longest wave is twice that, each next one half as long.
+        octaves = 2 * math.pi / 80 * 2.0 ** torch.arange(6)
+        self.register_buffer("noise_frequencies", octaves, persistent=False)
+        self.body = mlp([7 * positive("dims", dims) + 12, *hidden_dims, 2 * dims])
 
     def forward(self, x_t: Tensor, log_snr: Tensor) -> Tensor:
-        """Compute `(B, 2D)` from the noisy points, `(B, D)`, and log(ᾱ/(1 − ᾱ)) of each, `(B,)`."""
-        angle = (x_t[:, :, None] * self.frequency).flatten(1)
-        return self.body(torch.cat([x_t, angle.sin(), angle.cos(), waves(log_snr)], 1))
+        """Compute `(B, 2D)`, v and then c, from noisy points, `(B, D)`, and log(ᾱ/(1 − ᾱ)) of each, `(B,)`."""
+        coordinates = sinusoidal_embedding(x_t, self.frequencies)
+        noise = sinusoidal_embedding(log_snr, self.noise_frequencies)
+        return self.body(torch.cat([x_t, coordinates, noise], 1))
 
 
-def waves(log_snr: Tensor) -> Tensor:
-    """Tell a network the noise level: sines and cosines of log(ᾱ/(1 − ᾱ)), `(B,)` to `(B, 2 WAVES)`.
+def sinusoidal_embedding(x: Tensor, frequencies: Tensor) -> Tensor:
+    """Embed numbers as sines and cosines at several frequencies, first all sines. Vaswani et al. 2017, section 3.5.
 
-    The longest wave is 80, twice what schedules run through; each next is half as long. Vaswani et al. 2017.
+    x `(B,)` or `(B, D)` and F frequencies `(F,)`, in radians per unit of x, to `(B, 2F)` or `(B, 2DF)`.
     """
-    octaves = 2.0 ** torch.arange(WAVES, dtype=log_snr.dtype, device=log_snr.device)
-    angle = 2 * math.pi / 80 * log_snr[:, None] * octaves
+    angle = (x[..., None] * frequencies).flatten(1)
     return torch.cat([angle.sin(), angle.cos()], 1)

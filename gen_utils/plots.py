@@ -1,7 +1,7 @@
 """One look for every figure: each function takes an `ax` and returns it.
 
-A colour has one meaning in all figures and widgets (Okabe and Ito's palette, safe for colour-blind readers).
-Exact truth is drawn dashed in the colour of the text, a grey that reads on light and on dark ground.
+A colour has one meaning in all figures and widgets (the palette of Okabe and Ito, safe for colour-blind readers).
+Exact values are drawn dashed in the colour of the text, a grey that is readable on light and on dark backgrounds.
 """
 
 from collections.abc import Sequence
@@ -23,15 +23,15 @@ COLOURS = {
     "noise": "#999999",
     "truth": "#767676",
 }
-# Ten classes told apart by colour-blind readers too: Petroff 2021, arXiv:2107.02270.
+# Ten colours for classes that colour-blind readers can distinguish too: Petroff 2021, arXiv:2107.02270.
 CLASSES = [
     "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
 ]  # fmt: skip
-WIDTH = 5.0  # inches; at 144 dots each as wide as the text column, and still readable on half of it, a phone
+WIDTH = 5.0  # inches; at 144 dots per inch as wide as the text column, and readable at half of it, on a phone
 
 
 def use_style() -> None:
-    """Set matplotlib to the book's look: transparent ground, text that reads on light and dark."""
+    """Set matplotlib to the style of the book: a transparent background, text readable on light and on dark."""
     grey = COLOURS["truth"]
     mpl.rcParams.update(
         {
@@ -91,7 +91,7 @@ def show_images(ax: Axes, images: Tensor | np.ndarray, columns: int | None = Non
 
 
 def label_scatter(ax: Axes, points: np.ndarray, labels: np.ndarray) -> Axes:
-    """Scatter `(N, 2)` points as the digits of their labels `(N,)`: readable without telling colours apart."""
+    """Scatter `(N, 2)` points as the digits of their labels `(N,)`: readable without seeing colours."""
     for label in np.unique(labels):
         x, y = points[labels == label].T
         ax.scatter(x, y, marker=f"${label}$", s=22, color=CLASSES[label], linewidths=0)

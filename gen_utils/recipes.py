@@ -85,7 +85,9 @@ def _ring() -> Tensor:
 
 def _eight() -> Tensor:
     eight = toys.eight_gaussians()
-    return toys.Mixture(eight.means / 2, eight.sigma / 2).sample(50_000, generator=torch.Generator().manual_seed(1))
+    return toys.IsotropicMixture(eight.means / 2, eight.sigma / 2).sample(
+        50_000, generator=torch.Generator().manual_seed(1)
+    )
 
 
 def _unet(classes: int = 10) -> ImageDiffusion:

@@ -1,7 +1,7 @@
-r"""Two-dimensional densities that are known: they can be drawn from, and their log p(x) and entropy computed.
+r"""Two-dimensional densities that are known: they give samples, log p(x) and their entropy.
 
-No model can have a mean negative log-likelihood below the entropy of its data, and what it has above is exactly
-the divergence of the model from the data:
+No model can have a mean negative log-likelihood below the entropy of its data. The difference is exactly the
+divergence of the model from the data:
 
     E_p[−log p_θ(x)]  =  H(p) + KL(p ‖ p_θ)
 
@@ -20,7 +20,7 @@ from gen_utils.likelihoods import normal_log_prob
 
 
 class Checkerboard(GenerativeModel):
-    """The uniform density on the 8 squares of side 2, of the 16 in [−4, 4]², that are black on a chessboard."""
+    """The uniform density on the 8 black squares of a 4 × 4 chessboard that covers [−4, 4]²."""
 
     squares: Tensor
 
@@ -29,10 +29,12 @@ class Checkerboard(GenerativeModel):
         corners = [(i, j) for i in range(-4, 4, 2) for j in range(-4, 4, 2) if (i + j) % 4 == 0]
         self.register_buffer("squares", torch.tensor(corners, dtype=torch.get_default_dtype()))
 
-    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
         """Draw `(n, 2)`: one of the squares, then a place in it."""
-        chosen = _choose(torch.ones(len(self.squares), device=self.squares.device), n, generator)
-        place = torch.rand(n, 2, generator=generator, dtype=self.dtype, device=chosen.device)
+        self.check_y(y, positive("n", n))
+        weights = torch.ones(len(self.squares), device=self.device)
+        chosen = weights.multinomial(n, replacement=True, generator=generator)
+        place = torch.rand(n, 2, generator=generator, dtype=self.dtype, device=self.device)
         return self.squares[chosen] + 2 * place
 
     def log_prob(self, x: Tensor) -> Tensor:
@@ -46,13 +48,13 @@ class Checkerboard(GenerativeModel):
         return math.log(4 * len(self.squares))
 
 
-class Mixture(GenerativeModel):
-    """A mixture of round Gaussians of one width.
+class IsotropicMixture(GenerativeModel):
+    """A mixture of Gaussians in the plane, all with the covariance σ² I.
 
     Args:
-        means: the centres of the components, `(K, 2)`.
-        sigma: the standard deviation of each, in both directions.
-        weights: proportional to the probability of each, `(K,)`; without, all are equal.
+        means: the means of the components, `(K, 2)`.
+        sigma: the standard deviation of each in every direction.
+        weights: proportional to the probability of each, `(K,)`; all are equal by default.
 
     Raises:
         TypeError: means that are no tensor of floats.
@@ -74,10 +76,11 @@ class Mixture(GenerativeModel):
         self.register_buffer("means", means.to(dtype))
         self.register_buffer("log_weights", (weights / weights.sum()).log().to(dtype))
 
-    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
         """Draw `(n, 2)`: one of the components, then a point of it."""
-        chosen = _choose(self.log_weights.exp(), n, generator)
-        eps = torch.randn(n, 2, generator=generator, dtype=self.dtype, device=chosen.device)
+        self.check_y(y, positive("n", n))
+        chosen = self.log_weights.exp().multinomial(n, replacement=True, generator=generator)
+        eps = torch.randn(n, 2, generator=generator, dtype=self.dtype, device=self.device)
         return self.means[chosen] + self.sigma * eps
 
     def log_prob(self, x: Tensor) -> Tensor:
@@ -85,7 +88,7 @@ class Mixture(GenerativeModel):
         log_joint = self.log_weights + normal_log_prob(self.check_x(x)[:, None], self.means, self.sigma)
         return log_joint.logsumexp(1)
 
-    def diffused(self, alpha_bar_t: float) -> "Mixture":
+    def diffused(self, alpha_bar_t: float) -> "IsotropicMixture":
         """Build the density of √ᾱ x + √(1 − ᾱ) ε, where x has this one and ε ~ N(0, I): a mixture too.
 
         Raises:
@@ -94,30 +97,33 @@ class Mixture(GenerativeModel):
         if not 0 <= alpha_bar_t <= 1:
             raise ValueError(f"alpha_bar_t: expected a number in [0, 1], got {alpha_bar_t}")
         sigma = math.sqrt(alpha_bar_t * self.sigma**2 + 1 - alpha_bar_t)
-        return Mixture(math.sqrt(alpha_bar_t) * self.means, sigma, self.log_weights.exp())
+        return IsotropicMixture(math.sqrt(alpha_bar_t) * self.means, sigma, self.log_weights.exp())
 
     def score(self, x_t: Tensor, alpha_bar_t: Tensor | float = 1.0) -> Tensor:
         """Compute ∇ log p(x_t), `(B, 2)` to `(B, 2)`, of this density (ᾱ = 1) or of `diffused(alpha_bar_t)`.
 
-        ᾱ may be a tensor, of one number or `(B, 1)`, so that the exact score stands where a network's can.
+        ᾱ may be a tensor of one number or `(B, 1)`, as for a network's score.
         """
         variance = alpha_bar_t * self.sigma**2 + (1 - alpha_bar_t)
-        return (alpha_bar_t**0.5 * self.shares(x_t, alpha_bar_t) @ self.means - x_t) / variance
+        return (alpha_bar_t**0.5 * self.responsibilities(x_t, alpha_bar_t) @ self.means - x_t) / variance
 
-    def shares(self, x_t: Tensor, alpha_bar_t: Tensor | float) -> Tensor:
+    def responsibilities(self, x_t: Tensor, alpha_bar_t: Tensor | float = 1.0) -> Tensor:
         """Compute the probability of each component, given x_t of `diffused(alpha_bar_t)`: `(B, 2)` to `(B, K)`."""
         variance = alpha_bar_t * self.sigma**2 + (1 - alpha_bar_t)
-        # The softmax of log π − |x_t − √ᾱ m|²/2σ²; |x_t|² is common to all and falls out.
+        # The softmax of log π − |x_t − √ᾱ m|²/2σ². The term |x_t|² is the same for all components and cancels.
         fit = alpha_bar_t**0.5 * self.check_x(x_t) @ self.means.T - 0.5 * alpha_bar_t * self.means.square().sum(1)
         return (self.log_weights + fit / variance).softmax(1)
 
     def entropy(self) -> float:
-        """Compute −E[log p(x)] in nats: a sum over a grid, half a sigma wide, that ends 8 sigma from all centres."""
-        # For so smooth a function the sum is the integral: halving the width changes it by less than 1e-9.
+        """Compute −E[log p(x)] in nats: a sum over a grid with steps of σ/2 that ends 8σ beyond all means."""
+        # The function is so smooth that the sum equals the integral: half the step changes it by less than 1e-9.
         means = self.means.double()
         low, high = means.amin(0) - 8 * self.sigma, means.amax(0) + 8 * self.sigma
         counts = (2 * (high - low) / self.sigma).ceil().long() + 1
-        axes = [torch.linspace(*ends, dtype=torch.float64) for ends in zip(low, high, counts, strict=True)]
+        axes = [
+            torch.linspace(*ends, dtype=torch.float64, device=means.device)
+            for ends in zip(low, high, counts, strict=True)
+        ]
         cell = math.prod((axis[1] - axis[0]).item() for axis in axes)
         total = 0.0
         for x in torch.cartesian_prod(*axes).split(10_000):
@@ -126,16 +132,16 @@ class Mixture(GenerativeModel):
         return total
 
 
-def eight_gaussians() -> Mixture:
+def eight_gaussians() -> IsotropicMixture:
     """Build eight Gaussians on a circle of radius 4/1.414, FFJORD's."""
-    return Mixture(4 / 1.414 * _circle(8), 0.5 / 1.414)
+    return IsotropicMixture(4 / 1.414 * _circle(8), 0.5 / 1.414)
 
 
-def moons(sigma: float = 0.1) -> Mixture:
+def moons(sigma: float = 0.1) -> IsotropicMixture:
     """Build scikit-learn's two moons: half circles with Gaussian noise of standard deviation `sigma`.
 
-    The density of a moon is an integral over its arc. Gauss and Legendre's rule replaces it by a sum, which is a
-    mixture, so close together that the two differ by rounding only.
+    The density of a moon is an integral over its arc. Gauss–Legendre quadrature replaces it by a sum, which is a
+    mixture, with so many terms that the two differ by rounding only.
 
     Raises:
         ValueError: a sigma that is not positive, or below 0.002: the sum would be too long.
@@ -146,24 +152,20 @@ def moons(sigma: float = 0.1) -> Mixture:
     angle = math.pi / 2 * torch.from_numpy(nodes + 1)
     outer = torch.stack([angle.cos(), angle.sin()], 1)
     inner = torch.stack([1 - angle.cos(), 0.5 - angle.sin()], 1)
-    return Mixture(torch.cat([outer, inner]), sigma, torch.from_numpy(weights).repeat(2))
+    return IsotropicMixture(torch.cat([outer, inner]), sigma, torch.from_numpy(weights).repeat(2))
 
 
-def ring() -> Mixture:
+def ring() -> IsotropicMixture:
     """Build eight narrow Gaussians on the unit circle, PacGAN's: sigma 0.01."""
-    return Mixture(_circle(8), 0.01)
+    return IsotropicMixture(_circle(8), 0.01)
 
 
-def grid() -> Mixture:
+def grid() -> IsotropicMixture:
     """Build twenty-five narrow Gaussians on a grid, PacGAN's: sigma 0.05."""
     ticks = torch.arange(-4.0, 5, 2)
-    return Mixture(torch.cartesian_prod(ticks, ticks), 0.05)
+    return IsotropicMixture(torch.cartesian_prod(ticks, ticks), 0.05)
 
 
 def _circle(points: int) -> Tensor:
     angle = 2 * math.pi * torch.arange(points, dtype=torch.float64) / points
     return torch.stack([angle.cos(), angle.sin()], 1)
-
-
-def _choose(weights: Tensor, n: int, generator: torch.Generator | None) -> Tensor:
-    return weights.multinomial(positive("n", n), replacement=True, generator=generator)

@@ -209,7 +209,7 @@ def test_training_finds_the_best_denoiser(shrinkage):
 
 def test_a_bent_denoiser_learns_the_score_of_two_clusters():
     means = torch.tensor([[-1.5, 0.0], [1.5, 0.0]])
-    density, smoothed = toys.Mixture(means, 0.3), toys.Mixture(means, 0.5)  # 0.3² + 0.4² = 0.5²
+    density, smoothed = toys.IsotropicMixture(means, 0.3), toys.IsotropicMixture(means, 0.5)  # 0.3² + 0.4² = 0.5²
     x = density.sample(20_000, generator=seeded())
     torch.manual_seed(0)
     model = DenoisingAutoencoder(0.4, 16, (32,), (2,), ANY)

@@ -18,7 +18,7 @@ from benchmarks import clock, diffusion, diffusion_variance
 from benchmarks import vae as benchmark
 from gen_utils.likelihoods import bernoulli_log_prob
 from gen_utils.models.diffusion import ImageDiffusion
-from gen_utils.models.schedule import beside, cosine, q_sample, velocity
+from gen_utils.models.schedule import append_dims, cosine, q_sample, velocity
 from gen_utils.models.vae import VAE
 
 PEERS_PYTHON = ROOT / "_build/benchmark/bin/python"
@@ -164,7 +164,7 @@ def test_judge_is_exact_where_the_bound_is():
 def test_judge_sees_our_model_as_it_sees_itself():
     model, x = VAE(latent_dim=2), torch.rand(7, 1, 28, 28).round()
     ours = model.log_weights(x, 5, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(benchmark.log_weights(model, x, 5, torch.Generator().manual_seed(0)), ours)
+    torch.testing.assert_close(benchmark.log_weights(model, x, 5, generator=torch.Generator().manual_seed(0)), ours)
 
 
 @pytest.mark.skipif(not (ROOT / "_build/benchmark/installed").exists(), reason="`make benchmark` has not run here")
@@ -280,7 +280,7 @@ def test_plain_model_is_the_one_that_it_is_said_to_be():
     plain = diffusion.Plain()
     assert abs(sum(p.numel() for p in plain.parameters()) - 370_000) < 5_000
     x0, eps, t = torch.rand(5, 1, 28, 28) * 2 - 1, torch.randn(5, 1, 28, 28), torch.tensor([1, 9, 100, 500, 800])
-    alpha_bar_t = beside(plain.schedule.alpha_bar[t], x0)
+    alpha_bar_t = append_dims(plain.schedule.alpha_bar[t], x0)
     plain.network.forward = lambda x_t, log_snr: velocity(x0, eps, alpha_bar_t)
     found, _ = plain.predict(q_sample(x0, eps, alpha_bar_t), plain.schedule.log_snr[t])
     torch.testing.assert_close(found, x0, atol=5e-5, rtol=0)  # the log SNR is rounded

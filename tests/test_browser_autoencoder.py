@@ -21,10 +21,10 @@ from test_widgets_autoencoder import (
     make_sliders,
     prepared,
 )
-from widget_page import COLUMN, PHONE, assert_missing_is_told, opened, served
+from widget_page import COLUMN, PHONE, assert_missing_is_reported, opened, served
 
 from gen_utils.page import widgets
-from gen_utils.page.drawing import prepare
+from gen_utils.page.graphs.drawing import prepare
 from gen_utils.plots import COLOURS
 
 pytestmark = pytest.mark.slow
@@ -120,8 +120,8 @@ def check_reconstructions(page, made, x, index):
     assert (pixels(large) - answers[index][1].flatten()).abs().max() < 0.6 / 255
     assert page.locator(".gu-pair .gu-caption").last.inner_text().endswith(f"K = {SIZES[index]}")
     cards = page.locator(".gu-size:not(.gu-methods)").all()
-    told = zip(SIZES, answers, pca, pca_error, cards, strict=True)
-    for k, (_, x_hat, error), principal, principal_error, card in told:
+    rows = zip(SIZES, answers, pca, pca_error, cards, strict=True)
+    for k, (_, x_hat, error), principal, principal_error, card in rows:
         above, below = card.locator("canvas").all()
         assert (pixels(above) - x_hat.flatten()).abs().max() < 0.6 / 255
         assert (pixels(below) - principal.flatten().clamp(0, 1)).abs().max() < 0.6 / 255
@@ -134,8 +134,8 @@ def check_reconstructions(page, made, x, index):
     assert (slider.input_value(), slider.get_attribute("aria-valuetext")) == (str(index), str(SIZES[index]))
     assert page.evaluate("model.get('index')") == index
     text = rf"K = {SIZES[index]}: squared error a pixel ([\d.]+), PCA’s ([\d.]+)\."
-    told = re.fullmatch(text, page.locator("[role=status]").last.inner_text())
-    assert_rounded(told.groups(), [answers[index][2].item(), pca_error[index].item()])
+    numbers = re.fullmatch(text, page.locator("[role=status]").last.inner_text())
+    assert_rounded(numbers.groups(), [answers[index][2].item(), pca_error[index].item()])
 
 
 def test_every_size_shows_what_pytorch_computes(reconstructions, made, draws):
@@ -153,7 +153,7 @@ def test_every_size_shows_what_pytorch_computes(reconstructions, made, draws):
     check_reconstructions(page, made, prepared(IMAGES[2]), 0)
 
 
-def test_a_drawing_is_encoded_and_an_empty_pad_told(reconstructions, made, draws):
+def test_a_drawing_is_encoded_and_an_empty_pad_reported(reconstructions, made, draws):
     page = reconstructions
     page.get_by_role("button", name="Clear").click()
     page.get_by_text("Nothing is drawn.").wait_for()
@@ -200,9 +200,9 @@ def check_denoising(page, made, x, sigma, seed):
     settled = """errors => [...document.querySelectorAll(".gu-pair .gu-caption > span")]
         .every((e, i) => Math.abs(e.textContent - errors[i]) < 0.000501)"""
     page.wait_for_function(settled, arg=[before.item(), after.item()])
-    told = re.fullmatch(r"σ = ([\d.]+): error ([\d.]+), denoised ([\d.]+)\.", status.last.inner_text())
-    assert told[1] == f"{sigma:.2f}"
-    assert_rounded(told.groups()[1:], [before.item(), after.item()])
+    numbers = re.fullmatch(r"σ = ([\d.]+): error ([\d.]+), denoised ([\d.]+)\.", status.last.inner_text())
+    assert numbers[1] == f"{sigma:.2f}"
+    assert_rounded(numbers.groups()[1:], [before.item(), after.item()])
     clean, buried, dug = page.locator(".gu-image").all()
     assert (pixels(clean) - x.flatten()).abs().max() < 0.6 / 255
     assert (pixels(buried) - noisy.flatten().clamp(0, 1)).abs().max() < 0.6 / 255
@@ -240,7 +240,7 @@ def test_other_noise_is_the_noise_of_the_next_seed(denoising, made, draws):
     check_denoising(page, made, x, 0.5, seed + 1)
 
 
-def test_a_drawing_is_denoised_and_an_empty_pad_told(denoising, made, draws):
+def test_a_drawing_is_denoised_and_an_empty_pad_reported(denoising, made, draws):
     page = denoising
     page.get_by_role("button", name="Clear").click()
     page.get_by_text("Nothing is drawn.").wait_for()
@@ -299,5 +299,5 @@ def test_six_sizes_stand_in_one_row_or_in_three_with_their_methods_beside_them(r
                 assert box["height"] <= picture["height"]
 
 
-def test_a_graph_that_is_missing_is_told_and_nothing_is_drawn(browser, origin):
-    assert_missing_is_told(browser, origin, "reconstructions", "00_autoencoder_32")
+def test_a_graph_that_is_missing_is_reported_and_nothing_is_drawn(browser, origin):
+    assert_missing_is_reported(browser, origin, "reconstructions", "00_autoencoder_32")

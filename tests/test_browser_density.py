@@ -12,7 +12,7 @@ from conftest import watched
 from test_widgets_density import HELD_OUT, LIMIT, MAKE, TRAIN, B, binary, completed, exported, flow_states, scores
 from widget_page import COLUMN, opened, served, still
 
-from gen_utils.page.drawing import prepare
+from gen_utils.page.graphs.drawing import prepare
 from gen_utils.plots import COLOURS
 
 pytestmark = pytest.mark.slow
@@ -320,7 +320,7 @@ def test_completions_are_made_s_bit_for_bit(completion, made):
     again.click()
     check_completion(completion, made, first, 14, 1)
     completion.get_by_role("button", name="An example").click()
-    completion.get_by_text("The model sees 14 of 28 rows.").wait_for()
+    completion.get_by_text("The model is given 14 of 28 rows.").wait_for()
     again.press("Enter")
     check_completion(completion, made, binary(made.images[1]), 14, 2)
     slider = completion.get_by_role("slider", name="Rows that are kept")
@@ -349,7 +349,7 @@ def test_a_drawing_is_completed_and_what_is_hidden_is_shown_faint(completion, ma
         return [...copy.getImageData(0, 0, 280, 280).data.filter((_, i) => i % 4 === 0)];
     }""")
     x = (prepare(1 - torch.tensor(ink).view(1, 1, 280, 280) / 255) > 0.5).float()
-    picture, image = rgba(completion.locator(".gu-seen canvas")), x[0, 0].bool().numpy()
+    picture, image = rgba(completion.locator(".gu-given canvas")), x[0, 0].bool().numpy()
     kept = np.arange(28)[:, None] < 14
     np.testing.assert_array_equal(like(picture, "data", 3), image & kept)
     np.testing.assert_array_equal((picture[..., :3] == 0xD0).all(-1), image & ~kept)

@@ -21,7 +21,7 @@ from test_widgets_diffusion import (
     prepared,
     step_graph,
 )
-from widget_page import COLUMN, PHONE, assert_missing_is_told, opened, served
+from widget_page import COLUMN, PHONE, assert_missing_is_reported, opened, served
 
 from gen_utils.models.diffusion import ImageDiffusion
 from gen_utils.models.unet import UNet
@@ -77,23 +77,23 @@ def drawing(browser, origin):
 
 def watch(canvas, name):
     """Remember every value that a canvas tells under a name, from now on; the function returned gives them all."""
-    told = canvas.evaluate_handle(
+    seen = canvas.evaluate_handle(
         """(c, name) => {
-            const told = [];
-            const note = () => told.push(JSON.parse(c.dataset[name]));
+            const seen = [];
+            const note = () => seen.push(JSON.parse(c.dataset[name]));
             new MutationObserver(note).observe(c, { attributeFilter: [`data-${name}`] });
-            return told;
+            return seen;
         }""",
         name,
     )
-    return told.json_value
+    return seen.json_value
 
 
 def settle(page, canvas, name, expected):
     """Wait until a canvas tells just what is expected."""
     settled = """([c, name, expected]) => {
-        const told = JSON.parse(c.dataset[name] || "{}");
-        return Object.keys(expected).every((key) => told[key] === expected[key]);
+        const seen = JSON.parse(c.dataset[name] || "{}");
+        return Object.keys(expected).every((key) => seen[key] === expected[key]);
     }"""
     page.wait_for_function(settled, arg=[canvas.element_handle(), name, expected])
 
@@ -136,8 +136,8 @@ def check_sampler(page, made, **chosen):
         assert found.get_attribute("aria-valuetext") == f"{chosen[value]:.1f}"
     assert page.evaluate("names => names.map((name) => model.get(name))", list(chosen)) == [*chosen.values()]
     status = page.locator("p[role=status]").inner_text()
-    told = " Without a label, guidance changes nothing." if chosen["label"] == NONE else ""
-    assert status == f"Drawn in {steps} steps.{told}"
+    seen = " Without a label, guidance changes nothing." if chosen["label"] == NONE else ""
+    assert status == f"Drawn in {steps} steps.{seen}"
     return expected
 
 
@@ -177,22 +177,22 @@ def test_every_setting_starts_again_by_mouse_finger_and_keys(sampler, made):
 
 
 def test_only_the_last_of_many_changes_is_drawn(sampler, made):
-    told = watch(sampler.locator("canvas[data-shown]"), "drawn")
+    seen = watch(sampler.locator("canvas[data-shown]"), "drawn")
     sampler.evaluate("[0, 1, 2, 4, 9, 6].forEach((label) => model.set('label', label))")
     check_sampler(sampler, made, label=6)
-    assert [each["label"] for each in told()] == [6]
+    assert [each["label"] for each in seen()] == [6]
 
 
 def test_the_picture_grows_while_it_is_computed_and_a_change_stops_it(large):
     canvas = large.locator("canvas[data-shown]")
-    told = watch(canvas, "shown")
+    seen = watch(canvas, "shown")
     large.get_by_role("button", name="50 steps").click()
     settle(large, canvas, "drawn", {"steps": 50})
-    at = [each["at"] for each in told()]
+    at = [each["at"] for each in seen()]
     assert len(at) > 4
     assert at == sorted(at)
     assert at[-1] == 50
-    told = watch(canvas, "drawn")
+    seen = watch(canvas, "drawn")
     # The change has to come before the run's end: the page makes it at once, however long an answer takes.
     canvas.evaluate("""c => {
         new MutationObserver((_, watch) => {
@@ -207,7 +207,7 @@ def test_the_picture_grows_while_it_is_computed_and_a_change_stops_it(large):
     }""")
     large.get_by_role("button", name="New noise").click()
     settle(large, canvas, "drawn", {"label": 1, "seed": 1})
-    assert [[each["label"], each["seed"]] for each in told()] == [[1, 1]]
+    assert [[each["label"], each["seed"]] for each in seen()] == [[1, 1]]
 
 
 def test_who_prefers_no_motion_sees_the_end_alone(browser, origin):
@@ -215,10 +215,10 @@ def test_who_prefers_no_motion_sees_the_end_alone(browser, origin):
         page.goto("/large.html")
         page.wait_for_selector(".gu-live")
         canvas = page.locator("canvas[data-shown]")
-        told = watch(canvas, "shown")
+        seen = watch(canvas, "shown")
         page.get_by_role("button", name="New noise").click()
         settle(page, canvas, "drawn", {"seed": 1})
-        assert [each["at"] for each in told()] == [20]
+        assert [each["at"] for each in seen()] == [20]
 
 
 def test_long_names_of_labels_have_room(browser, origin):
@@ -243,8 +243,8 @@ def check_drawing(page, made, x, start=10, label=NONE, seed=0):
     noised, expected = denoised(made, x, start, label, seed)
     for canvas, image in ((clean, x), (noisy, noised), (last, expected)):
         assert (images(canvas) - image[0]).abs().max() < 0.6 / 255
-    told = page.locator(".gu-pair .gu-caption").all_inner_texts()
-    assert told == [
+    seen = page.locator(".gu-pair .gu-caption").all_inner_texts()
+    assert seen == [
         f"xₜ: noised to t = {50 * start}",
         "denoised, no label" if label == NONE else f"denoised as {label}",
     ]
@@ -306,6 +306,6 @@ def test_a_drawing_by_mouse_and_by_finger_is_noised_and_denoised(drawing, made, 
 # ---- For every reader ------------------------------------------------------------------------------------------
 
 
-def test_a_graph_that_is_missing_is_told_and_nothing_is_drawn(browser, origin):
-    assert_missing_is_told(browser, origin, "sampler", "00_step_*")
-    assert_missing_is_told(browser, origin, "drawing", "00_step_*")
+def test_a_graph_that_is_missing_is_reported_and_nothing_is_drawn(browser, origin):
+    assert_missing_is_reported(browser, origin, "sampler", "00_step_*")
+    assert_missing_is_reported(browser, origin, "drawing", "00_step_*")

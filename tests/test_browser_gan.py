@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import watched
 from test_widgets_gan import PLAYED, exported, replay
-from widget_page import COLUMN, assert_missing_is_told, opened, served, still
+from widget_page import COLUMN, assert_missing_is_reported, opened, served, still
 
 from gen_utils.page import widgets
 
@@ -204,10 +204,10 @@ def test_training_that_diverges_says_so_and_keeps_the_last_good_weights(page):
     page.evaluate("model.set('lr', 1e30)")
     press(page, "Start")
     page.get_by_text("Training diverged at step").wait_for()
-    told = shown(page, running=False)["trouble"]
-    step = int(re.search(r"step (\d+): the (?:discriminator|generator)'s loss (?:became|was)", told)[1])
-    assert f"These are the weights of step {step - 1}." in told
-    assert "Lower the learning rate" in told
+    message = shown(page, running=False)["trouble"]
+    step = int(re.search(r"step (\d+): the (?:discriminator|generator)'s loss (?:became|was)", message)[1])
+    assert f"These are the weights of step {step - 1}." in message
+    assert "Lower the learning rate" in message
     assert page.get_by_role("button", name="Start", exact=True).is_visible()
     assert all(np.isfinite(values).all() for values in weights(page).values())
     if step == 4:
@@ -238,5 +238,5 @@ def test_nothing_jumps_when_training_diverges(page):
     assert page.evaluate(places) == before
 
 
-def test_a_graph_that_is_missing_is_told_and_nothing_is_drawn(browser, origin):
-    assert_missing_is_told(browser, origin, "gan", "00_generator_minimax")
+def test_a_graph_that_is_missing_is_reported_and_nothing_is_drawn(browser, origin):
+    assert_missing_is_reported(browser, origin, "gan", "00_generator_minimax")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from test_widgets_mixtures import LIMIT, POINTS, exported, make_em, make_monte_carlo, start
-from widget_page import assert_missing_is_told, opened, served
+from widget_page import assert_missing_is_reported, opened, served
 
 from gen_utils.models.mixtures import em_steps
 from gen_utils.page import widgets
@@ -159,7 +159,7 @@ def test_another_point_keeps_the_parameters_and_restarts_the_curve(em, made):
 LONELY = [*(POINTS[:30] / 4 - 2).mul(100).round().div(100).tolist(), [3.5, 3.5]]
 
 
-def test_a_component_that_collapses_on_a_point_is_told(em):
+def test_a_component_that_collapses_on_a_point_is_reported(em):
     em.evaluate("points => { model.set('components', 2); model.set('points', points); }", LONELY)
     for seed in range(100, 200):  # until a mean starts on the lonely point
         em.evaluate("seed => model.set('seed', seed)", seed)
@@ -168,18 +168,18 @@ def test_a_component_that_collapses_on_a_point_is_told(em):
             break
     k = np.reshape(found["mu"], (-1, 2)).tolist().index([3.5, 3.5])
     press(em, "Run")
-    told = f"Component {k + 1} has collapsed on one point: its likelihood grows without limit. Press New start."
-    em.get_by_text(told).wait_for()
-    found = shown(em, running=False, trouble=told)
+    message = f"Component {k + 1} has collapsed on one point: its likelihood grows without limit. Press New start."
+    em.get_by_text(message).wait_for()
+    found = shown(em, running=False, trouble=message)
     assert found["pi"][k] == pytest.approx(1 / 31, abs=1e-3)
     assert "NaN" not in em.locator(".gu-widget").inner_text()
     press(em, "Step")  # does nothing
-    assert shown(em, trouble=told) == found
+    assert shown(em, trouble=message) == found
     press(em, "New start")
     shown(em, step=0, trouble="")
 
 
-def test_a_component_that_collapses_on_a_line_is_told(em):
+def test_a_component_that_collapses_on_a_line_is_reported(em):
     line = [[-3 + 0.1 * i, 3.0] for i in range(12)]
     crowd = (POINTS[:30] / 4).mul(100).round().div(100).sub(1.5).tolist()
     em.evaluate("points => { model.set('components', 2); model.set('points', points); }", line + crowd)
@@ -189,7 +189,7 @@ def test_a_component_that_collapses_on_a_line_is_told(em):
     assert shown(em, running=False)["trouble"]
 
 
-def test_too_few_points_and_points_on_a_line_are_told(em):
+def test_too_few_points_and_points_on_a_line_are_reported(em):
     press(em, "No points")
     em.get_by_text("Add points: this needs at least 3 different ones.").wait_for()
     plane = em.locator(".gu-plane")
@@ -274,5 +274,5 @@ def test_the_slider_stays_free_while_a_hundred_thousand_draws_are_taken(monte_ca
 # ---- For every reader ------------------------------------------------------------------------------------------
 
 
-def test_a_graph_that_is_missing_is_told_and_nothing_is_drawn(browser, origin):
-    assert_missing_is_told(browser, origin, "em", "00_em_2")
+def test_a_graph_that_is_missing_is_reported_and_nothing_is_drawn(browser, origin):
+    assert_missing_is_reported(browser, origin, "em", "00_em_2")

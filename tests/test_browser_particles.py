@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import watched
 from test_widgets_particles import RUNS, exported, make, replay
-from widget_page import COLUMN, assert_missing_is_told, opened, served, still
+from widget_page import COLUMN, assert_missing_is_reported, opened, served, still
 
 pytestmark = pytest.mark.slow
 
@@ -192,5 +192,5 @@ def test_buttons_are_pressed_by_keys(page):
     shown(page, steps=100, position=5)
 
 
-def test_a_graph_that_is_missing_is_told_and_nothing_is_drawn(browser, origin):
-    assert_missing_is_told(browser, origin, "particles", "00_particles_learned")
+def test_a_graph_that_is_missing_is_reported_and_nothing_is_drawn(browser, origin):
+    assert_missing_is_reported(browser, origin, "particles", "00_particles_learned")

@@ -16,7 +16,9 @@ from gen_utils.models.diffusion import ImageDiffusion
 from gen_utils.models.made import MADE
 from gen_utils.models.unet import UNet
 from gen_utils.page.export import round_to_half
-from gen_utils.page.widgets import TuringTest, turing_test
+from gen_utils.page.graphs import turing_test as graphs
+from gen_utils.page.graphs.made import draw_by_pixels
+from gen_utils.page.widgets import TuringTest
 from gen_utils.plots import COLOURS
 
 pytestmark = pytest.mark.slow
@@ -33,12 +35,12 @@ def slow_families():
     u, given = torch.full((16, 1, 28, 28), 0.5), {"turn": torch.eye(20)[3], "u_label": torch.full((16,), 0.5)}
     return {
         "diffusion": source(
-            turing_test.diffusion(unet, 20),
+            graphs.diffusion(unet, 20),
             {"x": torch.zeros_like(u), **given, "u": u},
             ["x_next", "grey", "binary"],
             "slow_diffusion",
         ),
-        "MADE": source(turing_test.made(made), {"u": u}, ["binary"], "slow_made"),
+        "MADE": source(draw_by_pixels(made), {"u": u}, ["binary"], "slow_made"),
     }
 
 
@@ -106,7 +108,7 @@ def caption(name, now):
 
 
 def check_open(page, made, now):
-    """A round of these settings is shown, nothing is told, and a guess is awaited. Returns the names of the sides."""
+    """A round of these settings waits for a guess, and hides which side is which; the names of the sides."""
     settle(page, now)
     sides = check_pictures(page, made, now)
     kind = "binary" if "MADE" in now.values() else now["pixels"]
@@ -124,11 +126,11 @@ def check_open(page, made, now):
     return sides
 
 
-def check_told(page, now, sides, verdict, score=""):
-    """The sides are told, by words and colours, and no further guess is taken."""
+def check_revealed(page, now, sides, verdict, score=""):
+    """The sides are revealed, by words and colours, and no further guess is taken."""
     named = [caption(name, now) for name in sides]
-    told = page.locator("p[role=status]").inner_text()
-    assert told == f"{verdict} Left is {named[0]}, right is {named[1]}.{score}"
+    message = page.locator("p[role=status]").inner_text()
+    assert message == f"{verdict} Left is {named[0]}, right is {named[1]}.{score}"
     assert page.locator(".gu-caption").all_inner_texts() == named
     labels = page.locator("canvas").evaluate_all("all => all.map((c) => c.ariaLabel)")
     assert labels == [f"{side} grid, 16 images: {name}" for side, name in zip(("Left", "Right"), named, strict=True)]
@@ -139,7 +141,7 @@ def check_told(page, now, sides, verdict, score=""):
     assert closed(page) == {"Left": "true", "Right": "true", "Tell": "true"}
     for button in page.locator("button[aria-disabled=true]:not([aria-pressed])").all():
         button.dispatch_event("click")
-    assert page.locator("p[role=status]").inner_text() == told
+    assert page.locator("p[role=status]").inner_text() == message
 
 
 def closed(page):
@@ -148,14 +150,14 @@ def closed(page):
     return {text.split()[0]: closed for text, closed in found if text.startswith(("Left", "Right", "Tell"))}
 
 
-def told_chance(right, asked):
+def shown_chance(right, asked):
     """Two digits of what the table holds, rounded as JavaScript does."""
     p = float(f"{stats.binom.sf(right - 1, asked, 0.5):.3g}")
     return str(Decimal(p).quantize(Decimal(1).scaleb(math.floor(math.log10(p)) - 1), ROUND_HALF_UP))
 
 
-def told_score(right, asked):
-    p = told_chance(right, asked)
+def shown_score(right, asked):
+    p = shown_chance(right, asked)
     return f" Right so far: {right} of {asked}. Tossing coins does as well or better with probability {p}."
 
 
@@ -177,19 +179,19 @@ def test_rounds_are_played_by_mouse_finger_and_keys_and_the_score_is_right(page,
         button = press(page, ["Left is real", "Right is real"][guess])
         use(button, asked)
         right += sides[guess] == "real"
-        score = told_score(right, asked)
-        check_told(page, now, sides, "Right!" if sides[guess] == "real" else "Wrong.", score)
-        assert table(page) == [["real or VAE, grey", f"{right} of {asked}", told_chance(right, asked)]]
+        score = shown_score(right, asked)
+        check_revealed(page, now, sides, "Right!" if sides[guess] == "real" else "Wrong.", score)
+        assert table(page) == [["real or VAE, grey", f"{right} of {asked}", shown_chance(right, asked)]]
         assert page.evaluate("model.get('scores')") == {"real or VAE, grey": [right, asked]}
         use(press(page, "New round"), asked)
         now["seed"] += 1
     assert set(wheres) == {0, 1}
 
 
-def test_who_is_told_is_not_scored(page, made):
+def test_a_round_that_is_revealed_is_not_scored(page, made):
     sides = check_open(page, made, FIRST)
     press(page, "Tell me").click()
-    check_told(page, FIRST, sides, "Not counted.")
+    check_revealed(page, FIRST, sides, "Not counted.")
     assert page.evaluate("model.get('scores')") == {}
     assert not page.locator("table").is_visible()
 
@@ -208,10 +210,10 @@ def test_sources_and_pixels_are_chosen_and_each_pair_has_its_score(page, made):
         kind = NAMES["binary" if "MADE" in pair else now["pixels"]]
         right, asked = played.get(name := f"{' or '.join(pair)}, {kind}", (0, 0))
         right, asked = played[name] = right + won, asked + 1
-        score = told_score(right, asked)
-        check_told(page, now, sides, "Right!" if won else "Wrong.", score)
+        score = shown_score(right, asked)
+        check_revealed(page, now, sides, "Right!" if won else "Wrong.", score)
         assert table(page) == [
-            [name, f"{right} of {asked}", told_chance(right, asked)]
+            [name, f"{right} of {asked}", shown_chance(right, asked)]
             for name, (right, asked) in sorted(played.items())
         ]
 
@@ -241,15 +243,15 @@ def test_only_the_last_of_many_changes_is_drawn_and_none_is_guessed_meanwhile(pa
     check_open(page, made, FIRST)
     page.evaluate("""() => {
         const canvas = document.querySelector("canvas");
-        globalThis.told = [];
-        const note = () => told.push(JSON.parse(canvas.dataset.shown).seed);
+        globalThis.message = [];
+        const note = () => message.push(JSON.parse(canvas.dataset.shown).seed);
         new MutationObserver(note).observe(canvas, { attributeFilter: ["data-shown"] });
         [5, 9, 2, 7].forEach((seed) => model.set("seed", seed));
         [...document.querySelectorAll(".gu-guess")].forEach((button) => button.click());
     }""")
     assert page.evaluate("model.get('scores')") == {}
     check_open(page, made, FIRST | {"seed": 7})
-    assert page.evaluate("told") == [7]
+    assert page.evaluate("message") == [7]
 
 
 def test_both_sides_appear_at_once(slow):
@@ -274,7 +276,7 @@ def test_both_sides_appear_at_once(slow):
 # ---- For every reader ------------------------------------------------------------------------------------------
 
 
-def test_a_source_is_loaded_when_it_is_chosen_and_its_failure_is_told(browser, origin, made):
+def test_a_source_is_loaded_when_it_is_chosen_and_its_failure_is_reported(browser, origin, made):
     asked = []
     with watched(browser, origin, viewport=COLUMN, troubles=(troubles := [])) as page:
         page.on("request", lambda request: asked.append(request.url))
@@ -304,7 +306,7 @@ def test_the_keyboard_plays_a_round_and_shows_where_it_is(page, made):
         assert page.evaluate("getComputedStyle(document.activeElement).outlineWidth") == "3px"
         if name == "Left is real":
             page.keyboard.press("Enter")
-            told = "Right!" if sides[0] == "real" else "Wrong."
-            assert page.locator("p[role=status]").inner_text().startswith(told)
+            message = "Right!" if sides[0] == "real" else "Wrong."
+            assert page.locator("p[role=status]").inner_text().startswith(message)
             assert page.evaluate(looks) == name  # the focus stays
         page.keyboard.press("Tab")

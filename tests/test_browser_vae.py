@@ -17,7 +17,7 @@ from test_widgets_vae import (
     make_conditional,
     make_plane,
 )
-from widget_page import COLUMN, PHONE, assert_missing_is_told, opened, served
+from widget_page import COLUMN, PHONE, assert_missing_is_reported, opened, served
 
 from gen_utils.page import widgets
 from gen_utils.plots import COLOURS
@@ -234,5 +234,5 @@ def test_ten_pictures_stand_in_one_row_or_in_two(conditional):
         assert [tops.count(top) for top in sorted(set(tops))] == [10 // rows] * rows
 
 
-def test_a_graph_that_is_missing_is_told_and_nothing_is_drawn(browser, origin):
-    assert_missing_is_told(browser, origin, "plane", "00_beta_2")
+def test_a_graph_that_is_missing_is_reported_and_nothing_is_drawn(browser, origin):
+    assert_missing_is_reported(browser, origin, "plane", "00_beta_2")

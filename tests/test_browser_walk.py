@@ -23,9 +23,9 @@ from test_widgets_walk import (
     make_walk,
     walked,
 )
-from widget_page import COLUMN, PHONE, assert_missing_is_told, opened, served, still
+from widget_page import COLUMN, PHONE, assert_missing_is_reported, opened, served, still
 
-from gen_utils.page.drawing import prepare
+from gen_utils.page.graphs.drawing import prepare
 from gen_utils.plots import COLOURS
 
 pytestmark = pytest.mark.slow
@@ -342,6 +342,6 @@ def test_long_names_of_labels_have_room(garments, made):
 # ---- For every reader ------------------------------------------------------------------------------------------
 
 
-def test_a_graph_that_is_missing_is_told_and_nothing_is_drawn(browser, origin):
-    assert_missing_is_told(browser, origin, "walk", "00_walk_10")
-    assert_missing_is_told(browser, origin, "opinion", "00_prepare")
+def test_a_graph_that_is_missing_is_reported_and_nothing_is_drawn(browser, origin):
+    assert_missing_is_reported(browser, origin, "walk", "00_walk_10")
+    assert_missing_is_reported(browser, origin, "opinion", "00_prepare")

@@ -13,9 +13,8 @@ from sklearn.model_selection import KFold, LeaveOneOut, cross_val_score
 from sklearn.neighbors import KernelDensity
 
 from gen_utils.models import density
-from gen_utils.models.density import KDE, Gaussian, Histogram, choose_bandwidth, kde_log_prob
-from gen_utils.page.export import export
-from gen_utils.page.widgets.density_pad import pad
+from gen_utils.models.density import KDE, Gaussian, Histogram, choose_bandwidth
+from gen_utils.page.graphs.density import density_pad
 
 
 @pytest.mark.parametrize("D", [1, 2, 3])
@@ -245,26 +244,6 @@ def test_a_kde_keeps_data_of_its_own_and_state_holds_all_of_it():
     close(other.log_prob(at), theirs(normal(5, 2), 0.3, at))
 
 
-def test_weights_repeat_a_kernel_or_leave_it_out():
-    data, x = normal(4, 2), normal(6, 2, seed=1)
-    weight = torch.tensor([1.0, 0.0, 3.0, 0.5], dtype=torch.float64)
-    kept = weight > 0  # scikit-learn takes no weight of 0
-    model = KernelDensity(bandwidth=0.3, leaf_size=4).fit(data[kept].numpy(), sample_weight=weight[kept].numpy())
-    found = kde_log_prob(x, data, torch.tensor(0.3, dtype=torch.float64), weight)
-    close(found, model.score_samples(x.numpy()))
-
-
-def test_a_kde_runs_as_a_graph():
-    data, weight = normal(64, 2, dtype=torch.float32), (torch.arange(64) < 40).float()
-    x = normal(30, 2, seed=1, dtype=torch.float32)
-    inputs = {"x": x, "data": data, "bandwidth": torch.tensor(0.3), "weight": weight}
-    graph = export(kde_log_prob, inputs, ["log_prob"], "kde")
-    found = graph.run(
-        **{name: value.numpy() for name, value in inputs.items()} | {"bandwidth": np.array(0.1, "float32")}
-    )
-    np.testing.assert_allclose(found["log_prob"], theirs(data[:40], 0.1, x), rtol=1e-5, atol=1e-5)
-
-
 # ---- Three densities of points on a line, as the chapter's widget asks for them -----------------------------------
 
 
@@ -275,7 +254,7 @@ def padded(points, places=64):
 
 
 def run_pad(train, held_out, h, grid=(0.0,)):
-    return pad(*padded(train), *padded(held_out), torch.tensor([h]), torch.tensor(grid))
+    return density_pad(*padded(train), *padded(held_out), torch.tensor([h]), torch.tensor(grid))
 
 
 TRAIN, HELD_OUT = [-1.5, -1.25, -1.0, -0.9, 0.31, 1.5, 1.62, 2.0], [-1.31, -1.12, 1.2, 1.75]

@@ -1,5 +1,6 @@
 """The bound where the truth is known: Gaussian data, an image of one pixel, a network whose answers are given."""
 
+import copy
 import math
 
 import pytest
@@ -21,19 +22,27 @@ from gen_utils.models.schedule import (
     v_from_x0,
     x0_from_eps,
 )
+from gen_utils.models.unet import UNet
 from gen_utils.nets import Denoiser
 from gen_utils.train import train_steps
 
 
+class Doubled(nn.Module):
+    """The smallest network that fits: where a test is of the bound, whatever is predicted."""
+
+    def forward(self, x_t, log_snr):
+        return torch.cat([x_t, x_t], 1)
+
+
 class Spy(nn.Module):
-    """A network that keeps what it is shown, and answers with the same numbers for every example."""
+    """A network that keeps its inputs, and returns the same numbers for every example."""
 
     def __init__(self, *shape):
         super().__init__()
         self.answer = nn.Parameter(torch.randn(shape, generator=seeded()))
 
-    def forward(self, x_t, log_snr, *given):
-        self.x_t, self.log_snr, self.given = x_t, log_snr, given
+    def forward(self, x_t, log_snr, y=None):
+        self.x_t, self.log_snr, self.y = x_t, log_snr, y
         return self.answer.expand(len(x_t), *self.answer.shape)
 
 
@@ -70,7 +79,7 @@ def steps(t, n):
 
 
 def at(model, log_snr):
-    """The steps whose noise level a network was told."""
+    """The steps whose noise levels a network was given."""
     return (log_snr[:, None] == model.schedule.log_snr).long().argmax(1)
 
 
@@ -105,12 +114,12 @@ def expected_bound(model, variance, c):
     T = model.schedule.T
     error = uncertainty(model.schedule, variance).sqrt()[:, None]
     # In one step, the last, log p(x_0|x_1) is quadratic in it too.
-    terms = model.term(error, torch.zeros_like(error), c[1:, None], torch.arange(1, T + 1))
+    terms = model.bound_term_from(error, torch.zeros_like(error), c[1:, None], torch.arange(1, T + 1))
     return terms.sum() + model.prior_kl(torch.full((1, 1), math.sqrt(variance), dtype=terms.dtype))[0]
 
 
 def gaussian_model(alpha_bar, dims=1):
-    model = Diffusion(nn.Identity(), alpha_bar, (dims,)).double()
+    model = Diffusion(Doubled(), alpha_bar, (dims,)).double()
     return model, model.schedule
 
 
@@ -123,7 +132,7 @@ def test_the_best_variance_comes_out_where_c_is_optimised(alpha_bar, variance):
     low, high = -torch.ones_like(error), torch.ones_like(error)
     for _ in range(60):  # a term is convex in c: halve where its slope changes sign
         c = ((low + high) / 2).requires_grad_()
-        (slope,) = torch.autograd.grad(model.term(error, torch.zeros_like(error), c, t).sum(), c)
+        (slope,) = torch.autograd.grad(model.bound_term_from(error, torch.zeros_like(error), c, t).sum(), c)
         low, high = torch.where(slope < 0, c.detach(), low), torch.where(slope < 0, high, c.detach())
     found = schedule.log_variance(low[:, 0], t).exp()
     smallest, largest = schedule.log_beta_tilde[1:].exp(), schedule.beta[1:]
@@ -182,7 +191,7 @@ def test_the_elbo_s_mean_is_the_bound(c):
 
 
 def test_a_term_is_the_divergence_of_two_gaussians():
-    model = Diffusion(nn.Identity(), cosine(20), (2, 3)).double()
+    model = Diffusion(Doubled(), cosine(20), (2, 3)).double()
     schedule, n = model.schedule, 19
     x0, x0_hat, x_t = (torch.randn(n, 2, 3, generator=seeded(i), dtype=torch.float64) for i in range(3))
     c = 2 * torch.rand(n, 2, 3, generator=seeded(3), dtype=torch.float64) - 1
@@ -191,15 +200,15 @@ def test_a_term_is_the_divergence_of_two_gaussians():
         q = Normal(posterior_mean(x0, x_t, *a), schedule.beta_tilde[t].sqrt())
         p = Normal(posterior_mean(x0_hat, x_t, *a), (0.5 * schedule.log_variance(c, t)).exp())
         expected = kl_divergence(q, p).sum((1, 2))
-        torch.testing.assert_close(model.term(x0, x0_hat, c, steps(t, n)), expected, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(model.bound_term_from(x0, x0_hat, c, steps(t, n)), expected, rtol=1e-5, atol=1e-6)
     p = Normal(x0_hat, (0.5 * schedule.log_variance(c, 1)).exp())
-    torch.testing.assert_close(model.term(x0, x0_hat, c, steps(1, n)), -p.log_prob(x0).sum((1, 2)))
+    torch.testing.assert_close(model.bound_term_from(x0, x0_hat, c, steps(1, n)), -p.log_prob(x0).sum((1, 2)))
     t = torch.arange(n) + 1  # all in one batch, the first among them
-    expected = [model.term(x0[[i]], x0_hat[[i]], c[[i]], t[[i]]) for i in range(n)]
-    torch.testing.assert_close(model.term(x0, x0_hat, c, t), torch.cat(expected))
+    expected = [model.bound_term_from(x0[[i]], x0_hat[[i]], c[[i]], t[[i]]) for i in range(n)]
+    torch.testing.assert_close(model.bound_term_from(x0, x0_hat, c, t), torch.cat(expected))
 
 
-def test_bound_terms_are_of_the_state_that_the_network_is_shown():
+def test_bound_terms_are_of_the_state_that_the_network_gets():
     spy = Spy(4)
     model = Diffusion(spy, cosine(20))
     x, t = torch.randn(8, 2, generator=seeded()), torch.tensor([1, 1, 2, 3, 10, 19, 20, 20])
@@ -208,7 +217,9 @@ def test_bound_terms_are_of_the_state_that_the_network_is_shown():
         assert torch.equal(at(model, spy.log_snr), t)
         x0_hat, learned = model.predict(spy.x_t, spy.log_snr)
         torch.testing.assert_close(learned, spy.answer[2:].expand(8, 2))
-        assert torch.equal(found, model.term(x, x0_hat, learned if c is None else torch.full_like(x, c), t))
+        assert torch.equal(
+            found, model.bound_term_from(x, x0_hat, learned if c is None else torch.full_like(x, c), t)
+        )
     noise = eps_from_x0(x, spy.x_t, model.schedule.alpha_bar[t][:, None])
     torch.testing.assert_close(noise, torch.randn(8, 2, generator=seeded()), rtol=1e-4, atol=1e-4)
 
@@ -250,7 +261,7 @@ def slopes_of(model, x, part):
     return slope, ends
 
 
-def test_the_loss_is_made_of_what_the_network_is_shown():
+def test_the_loss_is_made_of_what_the_network_gets():
     spy = Spy(4)
     model = Diffusion(spy, cosine(20), bound_weight=0.25)
     x = torch.randn(60, 2, generator=seeded())
@@ -260,7 +271,7 @@ def test_the_loss_is_made_of_what_the_network_is_shown():
     alpha_bar_t = model.schedule.alpha_bar[t][:, None]
     v = v_from_x0(x, spy.x_t, alpha_bar_t)
     torch.testing.assert_close(parts["simple"], (v - spy.answer[:2]).square().sum(1), rtol=1e-3, atol=1e-4)
-    bound = 20 * model.term(x, *model.predict(spy.x_t, spy.log_snr), t)
+    bound = 20 * model.bound_term_from(x, *model.predict(spy.x_t, spy.log_snr), t)
     torch.testing.assert_close(parts["bound"], bound, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(parts["loss"], parts["simple"] + 0.25 * parts["bound"])
 
@@ -278,7 +289,7 @@ def test_every_step_is_as_probable_for_every_example():
 
 def test_what_the_last_state_shows_of_the_data():
     alpha_bar = torch.tensor([1.0, 0.8, 0.3])
-    model, x = Diffusion(nn.Identity(), alpha_bar, (3,)), torch.randn(5, 3, generator=seeded())
+    model, x = Diffusion(Doubled(), alpha_bar, (3,)), torch.randn(5, 3, generator=seeded())
     q = Normal(0.3**0.5 * x, 0.7**0.5)
     torch.testing.assert_close(model.prior_kl(x), kl_divergence(q, Normal(0.0, 1.0)).sum(1))
 
@@ -305,7 +316,7 @@ def test_a_learned_variance_is_worth_nats_in_few_steps():
 @pytest.fixture(scope="module")
 def images():
     torch.manual_seed(0)
-    return ImageDiffusion(Affine(30), cosine(20), 3, (1, 6, 5)).requires_grad_(False)
+    return ImageDiffusion(Affine(30), cosine(20), (1, 6, 5), 3).requires_grad_(False)
 
 
 @pytest.fixture(scope="module")
@@ -315,7 +326,7 @@ def x():
 
 @pytest.fixture(scope="module")
 def y():
-    return torch.tensor([0, 1, 2, 0, 1, 2, 3])
+    return torch.tensor([0, 1, 2, 0, 1, 2, 2])
 
 
 def all_levels(model, mean, log_variance):
@@ -325,24 +336,24 @@ def all_levels(model, mean, log_variance):
     return model.log_likelihood(levels, mean.expand(shape), log_variance.expand(shape))
 
 
-@pytest.mark.parametrize("mean", [-1.3, -1.0, -0.5, 0.0, 1 / 255, 0.9, 1.0, 2.0])
 @pytest.mark.parametrize("deviation", [1e-3, 6e-3, 0.1, 1.0, 3.0])
-def test_the_probabilities_of_all_levels_sum_to_one(images, mean, deviation):
-    for dtype, error in ((torch.float32, 3e-5), (torch.float64, 1e-11)):
-        numbers = torch.tensor([mean, 2 * math.log(deviation)], dtype=dtype)
-        log_p = all_levels(images, *numbers)
-        assert log_p.isfinite().all()
-        assert log_p.exp().sum().item() == pytest.approx(1, abs=error)
-    # Each is the difference of two values of Φ, here by scipy, in the tail where they are small.
-    edges = [-math.inf, *((2 * k + 1) / 255 - 1 for k in range(255)), math.inf]
-    for k in (0, 1, 100, 128, 254, 255):
-        ends = [(edge - mean) / deviation for edge in (edges[k], edges[k + 1])]
-        if sum(ends) > 0:
-            ends = [-end for end in reversed(ends)]
-        below, above = log_ndtr(ends)
-        expected = above + math.log(-math.expm1(below - above))
-        found = all_levels(images, *numbers.double())[k].item()
-        assert found == pytest.approx(expected, rel=1e-6, abs=1e-9)
+def test_the_probabilities_of_all_levels_sum_to_one(images, deviation):
+    for mean in (-1.3, -1.0, -0.5, 0.0, 1 / 255, 0.9, 1.0, 2.0):
+        for dtype, error in ((torch.float32, 3e-5), (torch.float64, 1e-11)):
+            numbers = torch.tensor([mean, 2 * math.log(deviation)], dtype=dtype)
+            log_p = all_levels(images, *numbers)
+            assert log_p.isfinite().all()
+            assert log_p.exp().sum().item() == pytest.approx(1, abs=error)
+        # Each is the difference of two values of Φ, here by scipy, in the tail where they are small.
+        edges = [-math.inf, *((2 * k + 1) / 255 - 1 for k in range(255)), math.inf]
+        for k in (0, 1, 100, 128, 254, 255):
+            ends = [(edge - mean) / deviation for edge in (edges[k], edges[k + 1])]
+            if sum(ends) > 0:
+                ends = [-end for end in reversed(ends)]
+            below, above = log_ndtr(ends)
+            expected = above + math.log(-math.expm1(below - above))
+            found = all_levels(images, *numbers.double())[k].item()
+            assert found == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
 def test_no_pixel_is_so_improbable_that_its_gradient_is_lost(images):
@@ -361,7 +372,7 @@ def test_no_pixel_is_so_improbable_that_its_gradient_is_lost(images):
 def test_the_bound_of_an_image_of_one_pixel_bounds_its_probability():
     torch.manual_seed(1)
     alpha_bar = torch.tensor([1.0, 0.9, 0.2])
-    model = ImageDiffusion(Affine(1), alpha_bar, 3, (1, 1, 1)).double().requires_grad_(False)
+    model = ImageDiffusion(Affine(1), alpha_bar, (1, 1, 1), 3).double().requires_grad_(False)
     schedule, axis = model.schedule, torch.linspace(-7, 7, 701, dtype=torch.float64)
     y = torch.zeros(len(axis), dtype=torch.int64)
 
@@ -393,26 +404,103 @@ def test_the_bound_of_an_image_of_one_pixel_bounds_its_probability():
         assert abs(draws.mean() - exact) < 3 * draws.std() / math.sqrt(n)
 
 
-def test_a_label_is_hidden_from_a_tenth_of_the_training_examples():
+def test_a_tenth_of_the_labels_is_dropped_in_training_only():
     spy = Spy(2, 2, 2)
-    model = ImageDiffusion(spy, cosine(5), 3, (1, 2, 2))
+    model = ImageDiffusion(spy, cosine(5), (1, 2, 2), 3)
     n = 20_000
     x, y = torch.zeros(n, 1, 2, 2), torch.arange(n) % 3
     model.loss(x, y, generator=seeded())
-    (told,) = spy.given
-    hidden = told == 3
-    assert torch.equal(told[~hidden], y[~hidden])
+    dropped = spy.y == 3
+    assert torch.equal(spy.y[~dropped], y[~dropped])
     for label in range(3):
-        assert abs(hidden[y == label].double().mean() - 0.1) < 3 * math.sqrt(0.09 / (n / 3))
+        assert abs(dropped[y == label].double().mean() - 0.1) < 3 * math.sqrt(0.09 / (n / 3))
     assert y.amax() == 2  # the caller's labels are left alone
-    for call in (model.elbo, lambda x, y: model.bound_term(x, torch.ones_like(y), y)):
-        call(x, y)
-        assert torch.equal(spy.given[0], y)
+    model.elbo(x, y)
+    assert torch.equal(spy.y, y)
+
+
+def every_door(model, x):
+    """What takes labels, called with y."""
+    x_t, log_snr = 2 * x - 1, model.schedule.log_snr[-1].expand(len(x))
+    return {
+        "loss": lambda *y: model.loss(x, *y),
+        "elbo": lambda *y: model.elbo(x, *y),
+        "bound_term": lambda *y: model.bound_term(x, steps(1, len(x)), *y),
+        "sample": lambda *y: model.sample(len(x), *y),
+        "predict": lambda *y: model.predict(x_t, log_snr, *y),
+        "guided": lambda *y: model.guided(x_t, log_snr, *y, 2.0),
+    }
+
+
+def test_without_labels_every_method_is_about_all_images():
+    spy, x = Spy(2, 6, 5), torch.zeros(4, 1, 6, 5)
+    model = ImageDiffusion(spy, cosine(3), (1, 6, 5), 3)
+    for name, call in every_door(model, x).items():
+        if name != "guided":
+            call()
+            assert spy.y.tolist() == [3] * 4, name
+
+
+def test_every_door_refuses_what_is_no_label(images, x):
+    for call in every_door(images, x).values():
+        with pytest.raises(ValueError, match=r"y: expected an int64 tensor .* 0…2, got 0…3"):  # 3 is nobody's label
+            call(torch.tensor([0, 1, 2, 0, 1, 2, 3]))
+    model = Diffusion(Doubled(), cosine(3))
+    for call in every_door(model, torch.zeros(3, 2)).values():
+        with pytest.raises(ValueError, match="y: Diffusion takes no labels"):
+            call(torch.arange(3))
+
+
+class Noisy(nn.Sequential):
+    """A network with batch norm and dropout: a call of it in training mode changes state, its own and the global."""
+
+    def __init__(self):
+        super().__init__(nn.BatchNorm1d(2), nn.Dropout(0.5), nn.Linear(2, 4))
+
+    def forward(self, x_t, log_snr):
+        return super().forward(x_t)
+
+
+def test_only_the_loss_changes_the_network_s_state():
+    network, x = Noisy().train(), torch.randn(5, 2, generator=seeded())
+    before, drawn = copy.deepcopy(network.state_dict()), torch.get_rng_state()
+    model = Diffusion(network, cosine(3))
+    for call in (model.sample, lambda n, generator: model.elbo(x, generator=generator)):
+        assert torch.equal(call(5, generator=seeded()), call(5, generator=seeded()))
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), drawn)
+    assert all(module.training for module in network.modules())
+    model.loss(x, generator=seeded())
+    assert not torch.equal(network[0].running_mean, before["0.running_mean"])
+
+
+@pytest.mark.parametrize(
+    ("build", "found"),
+    [
+        (lambda: Diffusion(Denoiser(3)), r"\(1, 4\) from .* got RuntimeError"),
+        (lambda: Diffusion(Affine(2)), "got TypeError: .*'y'"),
+        (lambda: Diffusion(Spy(2)), r"expected \(1, 4\) from inputs of shapes \(1, 2\), \(1,\), got \(1, 2\)"),
+        (lambda: ImageDiffusion(UNet(), event_shape=(3, 28, 28)), r"expected \(1, 6, 28, 28\) .* got RuntimeError"),
+        (lambda: ImageDiffusion(UNet(), event_shape=(1, 32, 32)), r"expected \(1, 2, 32, 32\) .* got RuntimeError"),
+        (lambda: ImageDiffusion(UNet(classes=4), classes=5), "got IndexError"),
+    ],
+)
+def test_a_network_that_does_not_fit_is_refused(build, found):
+    with pytest.raises(ValueError, match=f"network: .*{found}"):
+        build()
+
+
+def test_colour_images_of_another_size_and_number_of_labels():
+    model = ImageDiffusion(UNet((3, 8, 12), 5, width=4, hidden=8), cosine(3), (3, 8, 12), 5).double()
+    x, y = torch.rand(5, 3, 8, 12, dtype=torch.float64).mul(255).round() / 255, torch.arange(5)
+    assert model.loss(x, y)["loss"].shape == model.elbo(x, y).shape == (5,)
+    assert model.sample(5, y).shape == (5, 3, 8, 12)
+    assert model.sample(2).dtype == torch.float64
 
 
 def test_inside_black_is_minus_one_and_white_one(images, x, y):
     spy = Spy(2, 6, 5)
-    model = ImageDiffusion(spy, cosine(20), 3, (1, 6, 5))
+    model = ImageDiffusion(spy, cosine(20), (1, 6, 5), 3)
     t = torch.arange(1, 8)
     model.bound_term(x, t, y, generator=seeded())
     noise = torch.randn(x.shape, generator=seeded())
@@ -424,27 +512,23 @@ def test_inside_black_is_minus_one_and_white_one(images, x, y):
 
 def test_guidance_mixes_two_predictions_of_noise(images, y):
     x_t, log_snr = torch.randn(7, 1, 6, 5, generator=seeded()), images.schedule.log_snr[torch.arange(2, 16, 2)]
-    none = torch.full_like(y, 3)
     found = {w: images.guided(x_t, log_snr, y, w) for w in (0.0, 1.0, 2.5)}
-    torch.testing.assert_close(found[0.0][0], images.predict(x_t, log_snr, none)[0])
+    torch.testing.assert_close(found[0.0][0], images.predict(x_t, log_snr)[0])
     torch.testing.assert_close(found[1.0], images.predict(x_t, log_snr, y))
     torch.testing.assert_close(found[2.5][1], found[1.0][1])
     alpha_bar_t = log_snr.sigmoid().view(-1, 1, 1, 1)
-    both = (images.network(x_t, log_snr, label)[:, :1] for label in (none, y))
-    free, told = (alpha_bar_t**0.5 * v + (1 - alpha_bar_t) ** 0.5 * x_t for v in both)  # ε from v
-    expected = x0_from_eps(free + 2.5 * (told - free), x_t, alpha_bar_t).clamp(-1, 1)
+    both = (images.network(x_t, log_snr, label)[:, :1] for label in (torch.full_like(y, 3), y))
+    without, with_label = (alpha_bar_t**0.5 * v + (1 - alpha_bar_t) ** 0.5 * x_t for v in both)  # ε from v
+    expected = x0_from_eps(without + 2.5 * (with_label - without), x_t, alpha_bar_t).clamp(-1, 1)
     torch.testing.assert_close(found[2.5][0], expected, rtol=1e-4, atol=1e-4)
     assert (expected.abs() < 1).any()
     assert torch.equal(images.guided(x_t, log_snr, y, torch.tensor([2.5]))[0], found[2.5][0])
     assert found[2.5][0].abs().max() == 1
     assert not torch.allclose(found[2.5][0], found[1.0][0])
-    for wrong, error in ((y[:3], ValueError), (y + 4, ValueError), (y.float(), TypeError)):
-        with pytest.raises(error, match="y: expected an int64 tensor"):
-            images.guided(x_t, log_snr, wrong, 2.5)
 
 
 def test_samples_are_ddpm_s_with_the_learned_variance(images):
-    y = torch.tensor([0, 1, 3])
+    y = torch.tensor([0, 1, 2])
     found = images.sample(3, y, generator=seeded())
     generator = seeded()
     x_T = torch.randn(3, 1, 6, 5, generator=generator)
@@ -458,7 +542,7 @@ def test_samples_are_ddpm_s_with_the_learned_variance(images):
 
 
 def test_with_fewer_steps_the_same_network_is_another_model(images, x, y):
-    short = ImageDiffusion(images.network, images.schedule.strided(5).alpha_bar, 3, (1, 6, 5))
+    short = ImageDiffusion(images.network, images.schedule.strided(5).alpha_bar, (1, 6, 5), 3)
     assert len(list(short.sample_path(2, y[:2], generator=seeded()))) == 6
     t = torch.tensor([4, 8, 12, 16, 20, 4, 8])  # of 20: every fourth is one of the five
     state = images.schedule.alpha_bar[t], images.schedule.log_snr[t]
@@ -470,9 +554,7 @@ def test_with_fewer_steps_the_same_network_is_another_model(images, x, y):
 def test_what_makes_no_sense_is_refused(images, x, y):
     for weight in (-0.1, math.nan, math.inf):
         with pytest.raises(ValueError, match=f"bound_weight: expected .*, got {weight}"):
-            Diffusion(nn.Identity(), bound_weight=weight)
-    with pytest.raises(ValueError, match="classes: expected a positive integer, got 0"):
-        ImageDiffusion(nn.Identity(), classes=0)
+            Diffusion(Doubled(), bound_weight=weight)
     for t in (
         torch.zeros(7).long(),
         torch.full((7,), 21),
@@ -482,10 +564,6 @@ def test_what_makes_no_sense_is_refused(images, x, y):
     ):
         with pytest.raises(ValueError, match="t: expected"):
             images.bound_term(x, t, y)
-    for bad, came in ((torch.full((7,), 4), r"0…3.*got 0…4|0…3, got 4…4"), (y[:6], r"shape \(6,\)")):
-        for call in (images.loss, images.elbo, lambda x, y: images.sample(7, y)):
-            with pytest.raises(ValueError, match=came):
-                call(x, bad)
     off = x.clone()
     off[2, 0, 3, 1] = 0.3 + 1e-3
     for call in (images.loss, images.elbo):

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from gen_utils import data, pretrained
 from gen_utils.classifier import LeNet
 from gen_utils.page import export
-from gen_utils.page.drawing import prepare
+from gen_utils.page.graphs.drawing import prepare
 
 S = 280
 

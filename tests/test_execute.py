@@ -211,21 +211,21 @@ def test_a_move_that_was_killed_is_finished_by_the_next_call(tree, monkeypatch, 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["05_no_such"], "expected names out of ['00_tiny'], got ['05_no_such']"),
         (["--profile", "../notebooks"], "invalid choice: '../notebooks'"),
         (["--profile", "html"], "invalid choice: 'html'"),
     ],
 )
-def test_unknown_names_and_profiles_are_refused(tree, monkeypatch, capsys, arguments, told):
+def test_unknown_names_and_profiles_are_refused(tree, monkeypatch, capsys, arguments, message):
     put_notebook(tree, PARAMETERS, MAKE)
     (tree / "_build/html").mkdir(parents=True)
     before = published(tree)
     with pytest.raises(SystemExit) as refusal:
         call(monkeypatch, tree, *arguments)
     assert refusal.value.code != 0
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert published(tree) == before
     assert (tree / "_build/html").exists()
 

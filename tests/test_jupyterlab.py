@@ -39,10 +39,10 @@ def decoder(name, latent_dim):
 def echo(widget, *names):
     label = HTML()
 
-    def tell(_):
+    def report(_):
         label.value = f"Python: {json.dumps([getattr(widget, name) for name in names])}"
 
-    widget.observe(tell, names)
+    widget.observe(report, names)
     return label
 """,
     """

@@ -10,6 +10,7 @@ from torch.distributions import Bernoulli, Independent
 
 from gen_utils.models.made import MADE
 from gen_utils.page import export
+from gen_utils.page.graphs.made import draw_in_rounds
 from gen_utils.train import train_steps
 
 networks = pytest.mark.parametrize("hidden_dims", [(), (5,), (24,), (24, 17, 31)])
@@ -167,9 +168,11 @@ def test_it_learns_what_pixels_tell_of_each_other():
 
 
 def stepper(model, name):
-    """The graph of `step`, and a function that calls it with tensors."""
+    """The graph of one round, and a function that calls it with tensors."""
     blank = torch.zeros(1, *model.event_shape)
-    graph = export.export(model.step(), {"x": blank, "u": blank + 0.5, "chosen": blank}, ["x_next", "p"], name)
+    graph = export.export(
+        draw_in_rounds(model), {"x": blank, "u": blank + 0.5, "chosen": blank}, ["x_next", "p"], name
+    )
 
     def call(x, u, chosen):
         answer = graph.run(x=x.numpy(), u=u.numpy(), chosen=chosen.numpy())

@@ -4,7 +4,6 @@ import ast
 import copy
 import hashlib
 import re
-import tomllib
 
 import nbformat
 import pytest
@@ -155,10 +154,3 @@ def test_a_broken_habit_is_found(broken, complaint):
     fields = {"source": "x = 1", "execution_count": 1} | broken
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(**fields)])
     assert complaint in "\n".join(complaints(notebook))
-
-
-def test_the_version_is_the_same_everywhere():
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert f'__version__ = "{version}"' in (ROOT / "gen_utils/__init__.py").read_text()
-    assert re.search(rf"^version: \"?{re.escape(version)}\"?$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
-    assert re.search(rf"^## .*{re.escape(version)}", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)

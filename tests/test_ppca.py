@@ -9,8 +9,9 @@ from numeric import close, normal, seeded
 from scipy.stats import multivariate_normal
 from sklearn.decomposition import PCA
 
-from gen_utils.models.ppca import PPCA, refine_log_prob
+from gen_utils.models.ppca import PPCA
 from gen_utils.page.export import export
+from gen_utils.page.graphs.ppca import refine_log_prob
 
 
 @pytest.fixture(scope="module")

@@ -83,8 +83,8 @@ AXE = """async () => {
     const { violations, incomplete } = await axe.run();
     const unsure = incomplete.filter(({ id }) => id === "color-contrast").map(({ id, nodes }) =>
         ({ id, nodes: nodes.filter(({ any }) => any[0]?.data?.messageKey !== "nonBmp") }));
-    const told = ({ id, nodes }) => nodes.map(({ target, failureSummary }) => [id, target.join(" "), failureSummary]);
-    return [...violations.flatMap(told), ...unsure.flatMap(told).filter(([, target]) => target.includes(".gu-"))];
+    const rows = ({ id, nodes }) => nodes.map(({ target, failureSummary }) => [id, target.join(" "), failureSummary]);
+    return [...violations.flatMap(rows), ...unsure.flatMap(rows).filter(([, target]) => target.includes(".gu-"))];
 }"""
 
 

@@ -34,7 +34,13 @@ CELLS = {
     "cvae": ("04", "cvae", "y, y_test = ", "cvae = VAE("),
     "gaussian": ("04", "gaussian", "gaussian = GaussianVAE("),
     "gan": ("05", "cgan", "cgan = ConvGAN("),
-    "diffusion_plane": ("06", "model", "source = toys.Mixture(", "points = source.sample(", "    for update in"),
+    "diffusion_plane": (
+        "06",
+        "model",
+        "source = toys.IsotropicMixture(",
+        "points = source.sample(",
+        "    for update in",
+    ),
     "unet": ("06", "unet", "unet = ImageDiffusion("),
 }
 

@@ -12,6 +12,8 @@ import pytest
 import repository
 from conftest import ROOT
 
+import gen_utils
+
 URL = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 OWNER, NAME = repository.parse(URL)
 SITE = "https://" + repository.site(OWNER, NAME)
@@ -164,6 +166,6 @@ def test_citation_is_valid():
 
 
 def test_one_version():
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    version = gen_utils.__version__
     assert f"\nversion: {version}\n" in TEXTS["CITATION.cff"]
     assert re.search(rf"^## .*{re.escape(version)}", TEXTS["CHANGELOG.md"], re.MULTILINE)

@@ -26,7 +26,7 @@ from gen_utils.models.samplers import (
     probability_flow,
     reverse_sde,
 )
-from gen_utils.models.schedule import Schedule, beside, cosine, linear
+from gen_utils.models.schedule import Schedule, append_dims, cosine, linear
 
 pytestmark = pytest.mark.usefixtures("double")
 MEAN, SD = 0.7, 0.4  # of the Gaussian data
@@ -61,7 +61,7 @@ def gaussian(c=-1.0):
 
 def wave(x_t, log_snr):
     """Some network: bent, and different at each step and pixel, with variances between both ends."""
-    level = beside(log_snr, x_t)
+    level = append_dims(log_snr, x_t)
     return torch.sin(2 * x_t + level) + 0.3 * x_t.flip(1), torch.tanh(x_t - level / 5)
 
 
@@ -244,7 +244,7 @@ def test_odes_approach_the_exact_curve_at_their_order(sampler, ratio):
 @pytest.fixture
 def mixture():
     means = torch.tensor([[-2.0, -1.0], [1.0, 1.5], [1.5, -1.5]])
-    return toys.Mixture(means, 0.4, torch.tensor([0.5, 0.3, 0.2]))
+    return toys.IsotropicMixture(means, 0.4, torch.tensor([0.5, 0.3, 0.2]))
 
 
 def kolmogorov(mixture, x, direction):
@@ -257,10 +257,10 @@ def kolmogorov(mixture, x, direction):
 
 
 STOCHASTIC = {
-    "ddpm, c = -1": lambda score, *given: ddpm(from_score(score, -1.0), *given, seeded(1)),
-    "ddpm, c = 1": lambda score, *given: ddpm(from_score(score, 1.0), *given, seeded(1)),
-    "ddim, eta = 0.5": lambda score, *given: ddim(from_score(score), *given, 0.5, seeded(1)),
-    "reverse SDE": lambda score, *given: reverse_sde(from_score(score), *given, seeded(1)),
+    "ddpm, c = -1": lambda score, *given: ddpm(from_score(score, -1.0), *given, generator=seeded(1)),
+    "ddpm, c = 1": lambda score, *given: ddpm(from_score(score, 1.0), *given, generator=seeded(1)),
+    "ddim, eta = 0.5": lambda score, *given: ddim(from_score(score), *given, 0.5, generator=seeded(1)),
+    "reverse SDE": lambda score, *given: reverse_sde(from_score(score), *given, generator=seeded(1)),
 }
 ODES = {
     "ddim": lambda score, *given: ddim(from_score(score), *given),
@@ -322,7 +322,7 @@ def test_the_ode_s_likelihood_is_the_density(mixture):
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.1)
     assert errors[1] / errors[2] == pytest.approx(4, rel=0.1)
     assert errors[2] < 1e-3
-    x0 = torch.cat([mixture.sample(50, seeded()), 2 * noise(50, 2)])  # some where hardly any data is
+    x0 = torch.cat([mixture.sample(50, generator=seeded()), 2 * noise(50, 2)])  # some where hardly any data is
     predict, exact = from_score(mixture.score), mixture.log_prob(x0)
     errors = [(ode_log_prob(predict, x0, Schedule(cosine(1000)).strided(T)) - exact).abs().max() for T in (100, 400)]
     assert errors[1] < errors[0] / 8
@@ -340,8 +340,8 @@ def test_ddim_draws_nothing_without_eta_and_is_ancestral_sampling_with_all_of_it
     assert torch.equal(generator.get_state(), seeded(3).get_state())
     assert torch.equal(torch.get_rng_state(), before)
     small = lambda x_t, log_snr: (wave(x_t, log_snr)[0], -1.0)  # noqa: E731
-    ours = torch.stack([*ddim(small, x_T, schedule, 1.0, seeded(3))])
-    torch.testing.assert_close(ours, torch.stack([*ddpm(small, x_T, schedule, seeded(3))]))
+    ours = torch.stack([*ddim(small, x_T, schedule, 1.0, generator=seeded(3))])
+    torch.testing.assert_close(ours, torch.stack([*ddpm(small, x_T, schedule, generator=seeded(3))]))
     assert (ours[-1] - once[-1]).abs().max() > 0.1
 
 
@@ -368,7 +368,7 @@ def test_single_precision_makes_no_root_of_a_negative_number():
 # Another library, under the same noise.
 
 
-def told(schedule, scheduler):
+def with_our_digits(schedule, scheduler):
     """Check that a scheduler of diffusers has our schedule, then give it our digits: its own are single precision."""
     torch.testing.assert_close(scheduler.alphas_cumprod.double(), schedule.alpha_bar[1:], rtol=1e-4, atol=0)
     scheduler.alphas_cumprod = schedule.alpha_bar[1:]
@@ -387,7 +387,7 @@ def test_ddpm_is_that_of_diffusers(variance_type, kept, ours, theirs):
     full = Schedule(ours(40))
     options = {"prediction_type": "sample", "variance_type": variance_type, "clip_sample": False}
     betas = {"beta_start": 1e-4 * 25, "beta_end": 0.02 * 25, "beta_schedule": theirs}
-    scheduler = told(full, DDPMScheduler(40, **betas, **options))
+    scheduler = with_our_digits(full, DDPMScheduler(40, **betas, **options))
     scheduler.set_timesteps(timesteps=[t - 1 for t in reversed(kept[1:])])
 
     def predict(x_t, log_snr):
@@ -395,7 +395,7 @@ def test_ddpm_is_that_of_diffusers(variance_type, kept, ours, theirs):
         return x0_hat, c if variance_type == "learned_range" else DDPM_TYPES[variance_type]
 
     x, generator = noise(5, 2, 3), seeded(3)
-    states = ddpm(predict, x, Schedule(full.alpha_bar[list(kept)]), seeded(3))
+    states = ddpm(predict, x, Schedule(full.alpha_bar[list(kept)]), generator=seeded(3))
     assert torch.equal(next(states), x)
     for t, found in zip(scheduler.timesteps, states, strict=True):
         output = wave(x, full.log_snr[t + 1].expand(5))
@@ -411,14 +411,14 @@ def test_ddim_is_that_of_diffusers(eta, spacing, steps):
     """Steps "trailing" start from the last, T, as `strided` has them; "leading" leave it out, and end at 1."""
     full = Schedule(linear(1000))
     options = {"prediction_type": "sample", "clip_sample": False, "timestep_spacing": spacing}
-    theirs = told(full, DDIMScheduler(1000, 1e-4, 0.02, "linear", **options))
+    theirs = with_our_digits(full, DDIMScheduler(1000, 1e-4, 0.02, "linear", **options))
     theirs.set_timesteps(steps)
     if spacing == "trailing":
         schedule = full.strided(steps)
     else:
         schedule = Schedule(full.alpha_bar[[0, *range(1, 1001, 1000 // steps)]])
     x, generator = noise(2, 2, 3), seeded(3)
-    ours = ddim(wave, x, schedule, eta, seeded(3))
+    ours = ddim(wave, x, schedule, eta, generator=seeded(3))
     assert torch.equal(next(ours), x)
     for t, found in zip(theirs.timesteps, ours, strict=True):
         output, _ = wave(x, full.log_snr[t + 1].expand(2))
@@ -431,12 +431,12 @@ def test_ddim_is_that_of_diffusers(eta, spacing, steps):
 
 def test_known_pixels_stay_to_the_last_bit_and_the_rest_is_drawn():
     known, mask = noise(4, 1, 6, 5, seed=1), torch.rand(1, 6, 5, generator=seeded()) < 0.5
-    states = list(inpaint(wave, noise(4, 1, 6, 5), Schedule(cosine(30)), known, mask, 2, seeded(2)))
+    states = list(inpaint(wave, noise(4, 1, 6, 5), Schedule(cosine(30)), known, mask, 2, generator=seeded(2)))
     assert len(states) == 31
     assert torch.equal(states[-1][:, mask], known[:, mask])
     assert (states[-1][:, ~mask] != known[:, ~mask]).all()
     ignored = torch.where(mask, known, 100.0)
-    again = list(inpaint(wave, noise(4, 1, 6, 5), Schedule(cosine(30)), ignored, mask, 2, seeded(2)))
+    again = list(inpaint(wave, noise(4, 1, 6, 5), Schedule(cosine(30)), ignored, mask, 2, generator=seeded(2)))
     assert torch.equal(states[-1], again[-1])
     # What is known has as much noise as the step it enters at.
     for a, x in zip(Schedule(cosine(30)).alpha_bar.flip(0)[1:-1], states[1:-1], strict=True):
@@ -453,8 +453,8 @@ def half_known(covariance, repeats, n=2000):
         return (a.sqrt() * mean - x) @ torch.linalg.inv(a * covariance + (1 - a) * identity)
 
     known, mask = torch.tensor([1.2, 100.0]).expand(n, 2), torch.tensor([True, False])
-    given = noise(n, 2), Schedule(cosine(1000)).strided(100), known, mask, repeats, seeded(1)
-    x = last(inpaint(from_score(score, 1.0), *given))
+    given = noise(n, 2), Schedule(cosine(1000)).strided(100), known, mask, repeats
+    x = last(inpaint(from_score(score, 1.0), *given, generator=seeded(1)))
     assert (x[:, 0] == 1.2).all()
     return (x[:, 1].mean() - mean[1]).item(), x[:, 1].var().item()
 
@@ -463,19 +463,16 @@ def test_the_rest_follows_from_what_is_known_if_steps_are_repeated():
     covariance = torch.tensor([[0.5, 0.36], [0.36, 0.4]])
     shift, variance = 0.36 / 0.5 * (1.2 - 0.3), 0.4 - 0.36**2 / 0.5  # by the formula for conditional Gaussians
     once, often = half_known(covariance, 1), half_known(covariance, 20)
-    assert once[0] < 0.8 * shift  # told too late
+    assert once[0] < 0.8 * shift  # drawn before the known pixels were put in
     assert often[0] == pytest.approx(shift, rel=0.05)
     assert often[1] == pytest.approx(variance, rel=0.12)
 
 
-def test_what_says_nothing_of_the_rest_leaves_it_its_law():
+def test_independent_pixels_keep_their_distribution():
     n = 2000
     shift, variance = half_known(torch.tensor([[0.5, 0.0], [0.0, 0.4]]), 1, n)
     assert abs(shift) < 3 * (0.4 / n) ** 0.5
     assert abs(variance - 0.4) < 3 * 0.4 * (2 / n) ** 0.5 + 0.02 * 0.4  # one hundred steps: 1.5 % too wide
-
-
-# What the public door refuses.
 
 
 def test_what_makes_no_sense_is_refused():

@@ -53,8 +53,6 @@ def prepared(name, recipe, accelerator, dtype=torch.float32, n=48):
     x, y = (value if value is None else value[:n] for value in examples(recipe, "mnist"))
     torch.manual_seed(0)
     model = recipe.model().to(dtype)
-    if recipe.anneal:
-        recipe.anneal(model, recipe.steps, recipe.steps)
     batches = Batches(x.to(dtype), y, recipe, 3, accelerator)
     return model, updates(model, batches, recipe, accelerator), batches
 

@@ -165,17 +165,17 @@ def test_a_schedule_of_one_step_has_one_variance():
 
 @pytest.mark.parametrize("steps", [1, 3, 16, 50, 999, 1000])
 def test_a_part_of_a_schedule_is_a_schedule(steps):
-    whole = Schedule(cosine())
-    part = whole.strided(steps)
+    full = Schedule(cosine())
+    part = full.strided(steps)
     kept = [round(i * 1000 / steps) for i in range(steps + 1)]  # Python's round: half to even
     assert len(part.alpha_bar) == len(kept)
-    assert part.alpha_bar.tolist() == whole.alpha_bar[kept].tolist()
+    assert part.alpha_bar.tolist() == full.alpha_bar[kept].tolist()
     for t, s in zip(range(1, steps + 1), kept, strict=False):
-        expected = 1 - part.alpha_bar[t].item() / whole.alpha_bar[s].item()
+        expected = 1 - part.alpha_bar[t].item() / full.alpha_bar[s].item()
         assert part.beta[t].item() == pytest.approx(expected, rel=1e-6)
     if steps == 1000:
-        assert all(torch.equal(value, whole.state_dict()[key]) for key, value in part.state_dict().items())
-    assert whole.double().strided(steps).log_snr.dtype == torch.float64
+        assert all(torch.equal(value, full.state_dict()[key]) for key, value in part.state_dict().items())
+    assert full.double().strided(steps).log_snr.dtype == torch.float64
 
 
 @pytest.mark.parametrize("steps", [21, 0, -1])

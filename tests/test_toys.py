@@ -61,7 +61,7 @@ def test_a_density_integrates_to_one(name):
         assert within(100 * toy.log_prob(box).exp(), 1)
         return
     # E_q[p(x)/q(x)] = 1 for x from q, the same twice as wide.
-    wide = toys.Mixture(toy.means, 2 * toy.sigma, toy.log_weights.exp())
+    wide = toys.IsotropicMixture(toy.means, 2 * toy.sigma, toy.log_weights.exp())
     x = wide.sample(40_000, generator=seeded())
     assert within((toy.log_prob(x) - wide.log_prob(x)).exp(), 1)
 
@@ -79,7 +79,7 @@ def test_entropies_are_the_known_ones():
 
 
 def test_the_entropy_of_two_that_overlap_is_scipy_s():
-    toy = toys.Mixture(torch.tensor([[0.0, 0.0], [1.0, 0.0]]), 0.7, torch.tensor([3.0, 1.0]))
+    toy = toys.IsotropicMixture(torch.tensor([[0.0, 0.0], [1.0, 0.0]]), 0.7, torch.tensor([3.0, 1.0]))
 
     def integrand(y, x):
         p = 0.75 * gaussian(x, y, (0, 0), 0.7) + 0.25 * gaussian(x, y, (1, 0), 0.7)
@@ -127,7 +127,7 @@ def test_the_checkerboard_is_ffjord_s():
 
 
 def test_a_mixture_s_draws_have_its_weights_and_width():
-    toy = toys.Mixture(torch.tensor([[-5.0, 1.0], [5.0, 2.0]]), 0.5, torch.tensor([3.0, 1.0]))
+    toy = toys.IsotropicMixture(torch.tensor([[-5.0, 1.0], [5.0, 2.0]]), 0.5, torch.tensor([3.0, 1.0]))
     x = toy.sample(20_000, generator=seeded()).double()
     left = x[:, 0] < 0
     assert within(left.double(), 0.75)
@@ -140,22 +140,22 @@ def test_a_mixture_s_draws_have_its_weights_and_width():
 
 @pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan, math.inf])
 def test_a_width_must_make_sense(sigma):
-    for build in (toys.moons, lambda sigma: toys.Mixture(torch.zeros(1, 2), sigma)):
+    for build in (toys.moons, lambda sigma: toys.IsotropicMixture(torch.zeros(1, 2), sigma)):
         with pytest.raises(ValueError, match=r"sigma: expected a .*number.*, got"):
             build(sigma)
 
 
 @pytest.mark.parametrize(
-    ("means", "weights", "error", "told"),
+    ("means", "weights", "error", "message"),
     [
         ([[0.0, 0.0]], None, TypeError, "means: expected a float tensor .* got list"),
         (torch.zeros(3, 3), None, ValueError, r"means: expected .* \(B, 2\) .* got shape \(3, 3\)"),
         (torch.zeros(3, 2), torch.ones(2), ValueError, r"weights: expected shape \(3,\), got shape \(2,\)"),
     ],
 )
-def test_a_mixture_needs_points_and_a_weight_for_each(means, weights, error, told):
-    with pytest.raises(error, match=told):
-        toys.Mixture(means, 0.5, weights)
+def test_a_mixture_needs_points_and_a_weight_for_each(means, weights, error, message):
+    with pytest.raises(error, match=message):
+        toys.IsotropicMixture(means, 0.5, weights)
 
 
 @every_toy
@@ -182,7 +182,7 @@ def slope(toy, x_t, alpha_bar_t):
 
 @pytest.mark.parametrize("alpha_bar_t", [0.9, 0.3])
 def test_a_diffused_mixture_is_the_mixture_and_noise(alpha_bar_t):
-    toy = toys.Mixture(torch.tensor([[0.0, 0.0], [1.0, -0.5]]), 0.4, torch.tensor([3.0, 1.0]))
+    toy = toys.IsotropicMixture(torch.tensor([[0.0, 0.0], [1.0, -0.5]]), 0.4, torch.tensor([3.0, 1.0]))
     diffused = toy.diffused(alpha_bar_t)
     signal, noise = math.sqrt(alpha_bar_t), math.sqrt(1 - alpha_bar_t)
 

@@ -1,17 +1,16 @@
-"""The widgets of the autoencoder chapter: their state, their posters, their refusals."""
+"""The widgets of the autoencoder chapter: their state, their refusals."""
 
 from functools import cache
 from types import SimpleNamespace
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 from widget_page import assert_lean_state
 
 from gen_utils.page import export, widgets
-from gen_utils.page.drawing import prepare
+from gen_utils.page.graphs.drawing import prepare
 
 mpl.use("agg")
 SIZES = [2, 4, 8, 16, 32, 64]
@@ -140,76 +139,10 @@ def test_the_state_is_what_the_widgets_were_given(made):
     assert widgets.ConditionalSliders(made.conditional, SHARES, ["up", "down"]).unit == "nats"
 
 
-# ---- The posters -----------------------------------------------------------------------------------------------
-
-
 def grid(picture, rows, columns):
     """The images that a picture of rows × columns was put together from."""
     height = len(picture) // rows
     return np.asarray(picture).reshape(rows, height, columns, 28).swapaxes(1, 2).reshape(-1, 1, height, 28)
-
-
-@pytest.mark.parametrize(("example", "index"), [(0, 3), (2, 0)])
-def test_the_reconstructions_poster_shows_what_pytorch_computes(made, example, index):
-    widget = make_reconstructions(made)
-    widget.example, widget.index = example, index
-    figure = widget.poster()
-    figure.canvas.draw()
-    left, middle, right = figure.axes
-    x = prepared(IMAGES[example])
-    assert x.max() > 0.4
-    np.testing.assert_allclose(left.get_images()[0].get_array(), x[0, 0], atol=1e-5)
-    answers = [made.autoencoders_function[k](x) for k in SIZES]
-    pca, pca_error = made.pca_function(x)
-    expected = torch.cat([*(x_hat for _, x_hat, _ in answers), pca])
-    errors = [error.item() for _, _, error in answers] + pca_error.tolist()
-    shown = grid(middle.get_images()[0].get_array(), 2, 6)
-    np.testing.assert_allclose(shown[:, :, :28], expected, atol=1e-5)
-    assert shown[:, :, 28:].max() == 0
-    assert [text.get_text() for text in middle.texts] == [f"{error:.3f}" for error in errors]
-    for i, text in enumerate(middle.texts):
-        x_place, y_place = text.get_position()
-        assert x_place == 28 * (i % 6) + 14
-        assert 28 < y_place - shown.shape[2] * (i // 6) < shown.shape[2]  # below its picture, above the next
-    assert [label.get_text() for label in middle.get_xticklabels()] == [f"K = {k}" for k in SIZES]
-    assert [label.get_text() for label in middle.get_yticklabels()] == ["autoencoder", "PCA"]
-    heights = [bar.get_height() for bar in right.patches]
-    np.testing.assert_allclose(heights, answers[index][0][0], atol=1e-5)
-    assert right.get_xlabel().endswith(f"K = {SIZES[index]}")
-    plt.close(figure)
-
-
-@pytest.mark.parametrize(("example", "sigma", "seed"), [(0, 0.5, 0), (1, 0.15, 7)])
-def test_the_denoising_poster_shows_what_pytorch_computes(made, example, sigma, seed):
-    widget = make_denoising(made)
-    widget.example, widget.sigma, widget.seed = example, sigma, seed
-    figure = widget.poster()
-    figure.canvas.draw()
-    x = prepared(IMAGES[example])
-    eps = torch.from_numpy(widgets.Noise(seed).normal(784)).view(1, 1, 28, 28)
-    noisy, x_hat, (before, after) = made.denoise_function(x, eps, torch.tensor([sigma]))
-    for ax, expected in zip(figure.axes, (x, noisy, x_hat), strict=True):
-        (image,) = ax.get_images()
-        np.testing.assert_allclose(image.get_array(), expected[0, 0], atol=1e-5)
-        assert image.get_clim() == (0, 1)  # outside, clipped
-    names = [ax.get_xlabel() for ax in figure.axes]
-    assert f"σ = {sigma:g}" in names[1]
-    assert [name.split()[-1] for name in names[1:]] == [f"{before:.3f}", f"{after:.3f}"]
-    plt.close(figure)
-
-
-@pytest.mark.parametrize("make", [make_sliders, make_conditional])
-def test_the_sliders_posters_tell_the_unit(made, make):
-    widget = make(made)
-    figure = widget.poster()
-    right = figure.axes[1]
-    assert right.get_ylabel() == PERCENT
-    assert [bar.get_height() for bar in right.patches] == sorted(SHARES, reverse=True)
-    plt.close(figure)
-    widget.unit = "nats"
-    figure = widget.poster()
-    assert figure.axes[1].get_ylabel() == "mean KL / nats"
-    plt.close(figure)
 
 
 # ---- Bad input -------------------------------------------------------------------------------------------------

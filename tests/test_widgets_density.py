@@ -1,11 +1,10 @@
-"""The widgets of the chapter on density estimation: their state, what they compute, their posters, their refusals."""
+"""The widgets of the chapter on density estimation: their state, what they compute, their refusals."""
 
 import math
 from functools import cache
 from types import SimpleNamespace
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -14,13 +13,14 @@ from scipy.stats import norm
 from sklearn.neighbors import KernelDensity
 from widget_page import assert_lean_state
 
-from gen_utils import data, plots
+from gen_utils import data
 from gen_utils.models.flows import CouplingFlow
 from gen_utils.models.made import MADE
 from gen_utils.page import export, widgets
-from gen_utils.page.drawing import prepare
+from gen_utils.page.graphs.density import density_pad
+from gen_utils.page.graphs.drawing import prepare
+from gen_utils.page.graphs.made import draw_in_rounds
 from gen_utils.page.widgets import flow_layers
-from gen_utils.page.widgets.density_pad import pad
 
 mpl.use("agg")
 S, B, LIMIT = 280, 4, 4.0
@@ -51,9 +51,11 @@ def exported():
         flow=flow,
         made=made,
         images=images,
-        fit=export.export(pad, points, ["density", "train_score", "held_out_score"], "00_pad"),
+        fit=export.export(density_pad, points, ["density", "train_score", "held_out_score"], "00_pad"),
         path=export.export(lambda z: torch.stack([*flow.decode_path(z)]), {"z": z}, ["states"], "00_path"),
-        step=export.export(made.step(), dict.fromkeys(["x", "u", "chosen"], blank), ["x_next", "p"], "00_step"),
+        step=export.export(
+            draw_in_rounds(made), dict.fromkeys(["x", "u", "chosen"], blank), ["x_next", "p"], "00_step"
+        ),
         prepare=export.export(lambda ink: (prepare(ink) > 0.5).float(), {"ink": ink}, ["x"], "00_prepare"),
         grey=export.export(prepare, {"ink": ink}, ["x"], "00_grey"),
     )
@@ -182,71 +184,6 @@ def test_completions_are_made_s_bit_for_bit(made, rows, seed, example):
     np.testing.assert_array_equal(found, completed(made.made, x, rows, seed))
     np.testing.assert_array_equal(found[:, :, :rows], x[:, :, :rows].expand(B, -1, -1, -1))
     assert len(np.unique(found, axis=0)) == B or rows == 27
-
-
-# ---- The posters ------------------------------------------------------------------------------------------------
-
-
-def test_the_pad_s_poster_shows_curves_points_and_scores(made):
-    figure = make_density(made).poster()
-    figure.canvas.draw()
-    left, right = figure.axes
-    kde, gaussian, train, held_out = left.lines
-    expected = np.exp(log_densities(kde.get_xdata(), TRAIN, 0.3))
-    np.testing.assert_allclose(kde.get_ydata(), expected[0], rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(gaussian.get_ydata(), expected[2], rtol=1e-4, atol=1e-6)
-    assert (kde.get_linestyle(), gaussian.get_linestyle()) == ("-", "--")
-    (histogram,) = left.collections
-    assert histogram.get_paths()[0].get_extents().ymax == pytest.approx(expected[1].max(), rel=1e-4)
-    np.testing.assert_allclose(train.get_xdata(), TRAIN, atol=1e-6)
-    np.testing.assert_allclose(held_out.get_xdata(), HELD_OUT, atol=1e-6)
-    assert [line.get_label() for line in (kde, histogram, gaussian)] == ["KDE", "histogram", "Gaussian"]
-    told = " ".join(text.get_text() for text in right.texts)
-    assert all(f"{value:.2f}".replace("-", "−") in told for value in scores(TRAIN, HELD_OUT, 0.3))
-    assert "bandwidth h = 0.3" in told
-    plt.close(figure)
-
-
-def test_the_pad_s_poster_writes_what_is_no_number(made):
-    widget = widgets.DensityPad(made.fit, torch.tensor([1.0, 1.0]), torch.tensor([3.5]), 0.02, LIMIT)
-    figure = widget.poster()
-    told = [text.get_text() for text in figure.axes[1].texts]
-    assert told[9:].count("∞") == 1
-    assert told.count("−∞") == 2
-    plt.close(figure)
-    widget.held_out = []
-    figure = widget.poster()
-    assert [text.get_text() for text in figure.axes[1].texts].count("–") == 3
-    plt.close(figure)
-
-
-def test_the_flow_s_poster_shows_three_states(made):
-    figure = make_flow(made).poster()
-    figure.canvas.draw()
-    states = flow_states(made.flow, 0)
-    for ax, layer in zip(figure.axes, (0, 2, 4), strict=True):
-        *under, points = ax.collections
-        np.testing.assert_allclose(points.get_offsets(), states[layer], atol=1e-4)
-        assert len(under) == (layer == 4)
-        assert (ax.get_xlim(), ax.get_ylim()) == ((-LIMIT, LIMIT), (-LIMIT, LIMIT))
-    np.testing.assert_allclose(under[0].get_offsets(), DATA, atol=0.00501)
-    assert to_rgb(under[0].get_facecolor()[0][:3]) == to_rgb(plots.COLOURS["data"])
-    plt.close(figure)
-
-
-def test_the_completion_s_poster_shows_what_is_kept_and_what_is_drawn(made):
-    figure = make_completion(made).poster()
-    figure.canvas.draw()
-    x = binary(made.images[0])
-    images = completed(made.made, x, 14, 0)
-    shown = np.asarray(figure.axes[1].get_images()[0].get_array()).reshape(28, B, 28, 3).swapaxes(0, 1)
-    kept, drawn = (np.array(to_rgb(plots.COLOURS[name])) for name in ("data", "model"))
-    for found, expected in zip(shown, images[:, 0].bool(), strict=True):
-        np.testing.assert_allclose(found[:14][expected[:14]], np.tile(kept, (expected[:14].sum(), 1)))
-        np.testing.assert_allclose(found[14:][expected[14:]], np.tile(drawn, (expected[14:].sum(), 1)))
-        assert (found[~expected] == 1).all()
-    assert figure.axes[1].lines[0].get_ydata()[0] == 13.5
-    plt.close(figure)
 
 
 # ---- Bad input --------------------------------------------------------------------------------------------------

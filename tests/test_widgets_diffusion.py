@@ -1,11 +1,10 @@
-"""The diffusion sampler and the noisy drawing: their steps, their state, their posters, their refusals."""
+"""The diffusion sampler and the noisy drawing: their steps, their state, their refusals."""
 
 from functools import cache, partial
 from itertools import islice
 from types import SimpleNamespace
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -17,11 +16,12 @@ from gen_utils.models.diffusion import ImageDiffusion
 from gen_utils.models.samplers import ddim, ddim_step
 from gen_utils.models.schedule import q_sample
 from gen_utils.page import export
-from gen_utils.page.drawing import prepare
+from gen_utils.page.graphs.diffusion import image_noise, image_step
+from gen_utils.page.graphs.drawing import prepare
 from gen_utils.page.noise import Noise
 from gen_utils.page.widgets import base
-from gen_utils.page.widgets.diffusion_sampler import INPUTS, OUTPUTS, DiffusionSampler, step
-from gen_utils.page.widgets.noisy_drawing import NOISE_INPUTS, NOISE_OUTPUTS, NoisyDrawing, noise
+from gen_utils.page.widgets.diffusion_sampler import INPUTS, OUTPUTS, DiffusionSampler
+from gen_utils.page.widgets.noisy_drawing import NOISE_INPUTS, NOISE_OUTPUTS, NoisyDrawing
 
 mpl.use("agg")
 DIGITS, NONE = [str(digit) for digit in range(10)], 10
@@ -40,8 +40,8 @@ class Convolutions(nn.Module):
             self.label = nn.Embedding(NONE + 1, 8)
 
     def forward(self, x_t, log_snr, y):
-        told = self.label(y) + (log_snr / 8).tanh()[:, None]
-        return 3 * self.outer(torch.tanh(2 * self.inner(x_t) + told[..., None, None]))
+        cond = self.label(y) + (log_snr / 8).tanh()[:, None]
+        return 3 * self.outer(torch.tanh(2 * self.inner(x_t) + cond[..., None, None]))
 
 
 class Recall(nn.Module):
@@ -85,14 +85,14 @@ def step_graph(model, name):
     """The step of a model as a graph."""
     given = {key: torch.zeros(shape) for key, shape in INPUTS.items()}
     given |= {key: torch.full((1,), value) for key, value in [("i", 3.0), ("steps", 7.0), ("guidance", 2.0)]}
-    return export.export(partial(step, model), given, list(OUTPUTS), name)
+    return export.export(partial(image_step, model), given, list(OUTPUTS), name)
 
 
 def noise_graph(model, name):
     """The noising of a model as a graph."""
     given = {key: torch.zeros(shape) for key, shape in NOISE_INPUTS.items()}
     given |= {"i": torch.full((1,), 3.0), "steps": torch.full((1,), 7.0)}
-    return export.export(partial(noise, model), given, list(NOISE_OUTPUTS), name)
+    return export.export(partial(image_noise, model), given, list(NOISE_OUTPUTS), name)
 
 
 @cache  # for the browser's tests too
@@ -145,7 +145,9 @@ def descended(model, x, draws, start, steps, label, guidance, eta):
     schedule = model.schedule.strided(steps)
     found = {"picture": [], "guess": [], "time": []}
     for i in range(start, 0, -1):
-        x0_hat, _ = model.guided(x, schedule.log_snr[i].view(1), torch.tensor([label]), guidance)
+        log_snr = schedule.log_snr[i].view(1)
+        guided = partial(model.guided, y=torch.tensor([label]), guidance=guidance)
+        x0_hat, _ = (model.predict if label == NONE else guided)(x, log_snr)
         for name, value in [("picture", picture(x)), ("guess", picture(x0_hat))]:
             found[name].append(value)
         found["time"].append(round(i * model.schedule.T / steps))
@@ -181,7 +183,7 @@ def test_the_page_s_steps_are_ddim_s(made, steps):
         states = list(islice(ddim(predict, x, model.schedule.strided(steps)), 11))
         for i, expected in enumerate(states[1:]):
             left = torch.tensor([float(steps - i)])
-            x, _, _, t = step(model, x, torch.zeros_like(x), left, *numbers)
+            x, _, _, t = image_step(model, x, torch.zeros_like(x), left, *numbers)
             torch.testing.assert_close(x, expected, rtol=0, atol=1e-5)
             assert t == round((steps - i) * 1000 / steps)
 
@@ -221,19 +223,19 @@ def test_every_setting_matters_and_guidance_only_with_a_label(made):
     assert (first - free).abs().max() > 0.01
 
 
-def test_noise_buries_an_image_as_q_sample_does(made):
+def test_noise_is_added_as_q_sample_does(made):
     model, x, eps = made.models["convolutions"], IMAGES[:1], normal(Noise(3))
     for steps, i in [(20, 0), (20, 1), (20, 13), (20, 20), (7, 3)]:
         numbers = {"i": torch.tensor([float(i)]), "steps": torch.tensor([float(steps)])}
         alpha_bar_t = model.schedule.alpha_bar[round(1000 * i / steps)]
         expected = alpha_bar_t.sqrt() * (2 * x - 1) + (1 - alpha_bar_t).sqrt() * eps
         weights = torch.stack([alpha_bar_t, 1 - alpha_bar_t]).sqrt()
-        told = expected, picture(expected), torch.tensor([float(round(1000 * i / steps))]), weights
-        found = noise(model, x, eps, *numbers.values())
+        outputs = expected, picture(expected), torch.tensor([float(round(1000 * i / steps))]), weights
+        found = image_noise(model, x, eps, *numbers.values())
         graph = made.noise["convolutions"].run(
             x=x.numpy(), noise=eps.numpy(), **{k: v.numpy() for k, v in numbers.items()}
         )
-        for name, value, value_found in zip(NOISE_OUTPUTS, told, found, strict=True):
+        for name, value, value_found in zip(NOISE_OUTPUTS, outputs, found, strict=True):
             torch.testing.assert_close(value_found, value, rtol=0, atol=1e-6)
             np.testing.assert_allclose(graph[name], value, rtol=0, atol=1e-6)
 
@@ -294,40 +296,6 @@ def test_the_state_is_what_the_widgets_were_given(made):
     }
     assert widget.times == [*range(0, 1001, 50)]
     np.testing.assert_array_equal(base.images_from_text(widget.examples), IMAGES)
-
-
-# ---- The posters -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("label", "steps", "name"), [(7, 10, "label 7"), (NONE, 5, "no label")])
-def test_the_sampler_s_poster_shows_the_sample_and_the_way_to_it(made, label, steps, name):
-    widget = make_sampler(made, label=label, steps=steps)
-    widget.seed = 5
-    figure = widget.poster()
-    figure.canvas.draw()
-    left, right = figure.axes
-    expected = drawn(made, 5, label, 1.5, steps, 0.0)
-    np.testing.assert_allclose(left.get_images()[0].get_array(), expected["picture"][-1, 0], atol=1e-5)
-    assert left.get_xlabel() == f"{name}, guidance 1.5,\n{steps} steps"
-    shown = np.asarray(right.get_images()[0].get_array()).reshape(2, 28, 6, 28).swapaxes(1, 2)
-    places = [i * steps // 5 for i in range(6)]
-    for row, kind in zip(shown, ("picture", "guess"), strict=True):
-        np.testing.assert_allclose(row, expected[kind][places, 0], atol=1e-5)
-    assert [tick.get_text() for tick in right.get_xticklabels()] == [str(t) for t in range(1000, -1, -200)]
-    plt.close(figure)
-
-
-@pytest.mark.parametrize(("label", "name"), [(NONE, "without a label"), (6, "as 6")])
-def test_the_drawing_s_poster_shows_what_pytorch_computes(made, label, name):
-    widget = make_drawing(made, label=label)
-    widget.example, widget.start, widget.seed = 1, 14, 3
-    figure = widget.poster()
-    figure.canvas.draw()
-    x = prepared(IMAGES[1])
-    for ax, expected in zip(figure.axes, (x, *denoised(made, x, 14, label, 3)), strict=True):
-        np.testing.assert_allclose(ax.get_images()[0].get_array(), expected[0, 0], atol=1e-5)
-    assert [ax.get_xlabel() for ax in figure.axes] == ["your drawing", "noised to t = 700", f"denoised {name}"]
-    plt.close(figure)
 
 
 # ---- Bad input -------------------------------------------------------------------------------------------------

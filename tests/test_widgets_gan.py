@@ -1,11 +1,10 @@
-"""The widget that trains a GAN: its graphs against PyTorch, its state, its poster, its refusals."""
+"""The widget that trains a GAN: its graphs against PyTorch, its state, its refusals."""
 
 import math
 from functools import cache, partial
 from pathlib import Path
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -165,7 +164,7 @@ def test_a_picture_of_known_networks():
         assert quality.item() == pytest.approx(1 - math.exp(-4.5), abs=0.012)
 
 
-# ---- State and poster ------------------------------------------------------------------------------------------
+# ---- State ---------------------------------------------------------------------------------------------------
 
 
 def test_the_state_holds_names_and_digests_and_no_weights(made):
@@ -177,22 +176,6 @@ def test_the_state_holds_names_and_digests_and_no_weights(made):
     scenes = dict(widget.scenes)
     np.testing.assert_allclose(scenes["ring"]["modes"], toys.ring().means, atol=1e-6)
     assert scenes["moons"]["modes"] == []
-
-
-def test_the_poster_shows_the_start_and_what_training_makes_of_it(made):
-    widget = widgets.GANTraining(made, "moons", "minimax")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gen_utils.page.widgets.gan_training.POSTER_STEPS", 20)
-        figure = widget.poster()
-    figure.canvas.draw()
-    for ax, steps in zip(figure.axes, (0, 20), strict=True):
-        shown = widget.train(steps)
-        real, fake = (line.get_xydata() for line in ax.lines)
-        np.testing.assert_array_equal(real, shown["real"])
-        np.testing.assert_array_equal(fake, shown["fake"])
-        np.testing.assert_array_equal(ax.images[0].get_array().ravel(), shown["field"])
-        assert ax.get_xlabel() == f"after {steps} steps: {(shown['shares'] >= 0.01).sum()} of 2 modes"
-    plt.close(figure)
 
 
 # ---- Bad input -------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The widgets of the chapter on mixtures and PPCA: their state, their posters, their refusals."""
+"""The widgets of the chapter on mixtures and PPCA: their state, their refusals."""
 
 import math
 from functools import cache
@@ -6,17 +6,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 from numeric import seeded
 from widget_page import assert_lean_state
 
-from gen_utils.models.mixtures import GaussianMixture, em_steps
-from gen_utils.models.ppca import PPCA, refine_log_prob
+from gen_utils.models.mixtures import GaussianMixture
+from gen_utils.models.ppca import PPCA
 from gen_utils.page import export, widgets
-from gen_utils.page.widgets.em_steps import em_picture
+from gen_utils.page.graphs.mixtures import em_picture
+from gen_utils.page.graphs.ppca import refine_log_prob
 
 mpl.use("agg")
 CHOICES, DIMS = (1, 2, 3, 5), (1, 2, 8)
@@ -87,7 +87,7 @@ def test_the_state_is_what_they_were_given(made):
     assert monte_carlo == {"dims": [*DIMS], "exact": exact, "dim": 2, "draws": 1000, "seed": 0}
 
 
-# ---- What they compute, and their posters ----------------------------------------------------------------------
+# ---- What they compute ----------------------------------------------------------------------------------------
 
 
 def start(widget, K):  # noqa: N803
@@ -102,45 +102,6 @@ def start(widget, K):  # noqa: N803
     return model
 
 
-@pytest.mark.parametrize("seed", [0, 3])
-def test_the_poster_of_em_shows_the_start_and_where_the_package_s_em_ends(made, seed):
-    widget = make_em(made)
-    widget.seed = seed
-    figure = widget.poster()
-    figure.canvas.draw()
-    x, model = torch.tensor(widget.points).double(), start(widget, 3)
-    values = [model.log_prob(x).mean().item()]
-    places = [model.mu.numpy().copy()]
-    for _ in em_steps(model, x, steps=100):
-        values.append(model.log_prob(x).mean().item())
-        if values[-1] - values[-2] < 1e-5:
-            break
-    places.append(model.mu.numpy())
-    told = [ax.get_xlabel().replace("−", "-") for ax in figure.axes]
-    assert told[0] == f"a start:\nmean log p(x) = {values[0]:.2f} nats"
-    assert told[1] == f"after {len(values) - 1} steps of EM:\nmean log p(x) = {values[-1]:.2f} nats"
-    for ax, mu in zip(figure.axes, places, strict=True):
-        np.testing.assert_allclose([line.get_xydata()[0] for line in ax.lines], mu, atol=1e-3)
-        assert [text.get_text() for text in ax.texts] == ["1", "2", "3"]
-        np.testing.assert_allclose(ax.collections[0].get_offsets(), widget.points)
-    # Every point of an outline is two standard deviations from its mean.
-    for k, patch in enumerate(figure.axes[1].patches):
-        away = torch.tensor(patch.get_xy()[:64]) - model.mu[k]
-        squared = (away * torch.linalg.solve(model.covariance[k], away.T).T).sum(1)
-        np.testing.assert_allclose(squared, np.full(64, 4.0), atol=1e-2)
-    plt.close(figure)
-
-
-def test_points_are_coloured_by_responsibility(made):
-    widget = make_em(made)
-    figure = widget.poster()
-    colours = figure.axes[0].collections[0].get_facecolor()[:, :3]
-    palette = np.array([mpl.colors.to_rgb(colour) for colour in widget.palette[:3]])
-    shares = start(widget, 3).responsibilities(torch.tensor(widget.points).double()).numpy()
-    np.testing.assert_allclose(colours, shares @ palette, atol=1e-5)
-    plt.close(figure)
-
-
 @pytest.mark.parametrize(("K", "seed"), [(1, 0), (8, 5)])
 def test_estimates_are_those_of_pytorch_with_the_same_noise(made, K, seed):  # noqa: N803
     widget = make_monte_carlo(made)
@@ -151,29 +112,6 @@ def test_estimates_are_those_of_pytorch_with_the_same_noise(made, K, seed):  # n
     for n, estimate in found.items():
         expected = made.refine[K](eps[:n], torch.tensor([float(n)]), torch.zeros(1), torch.zeros(20, 2))
         np.testing.assert_allclose(estimate, expected, atol=1e-3)
-
-
-def test_the_poster_of_monte_carlo_shows_the_errors(made):
-    widget = make_monte_carlo(made)
-    widget.draws = 32
-    figure = widget.poster()
-    figure.canvas.draw()
-    (ax,) = figure.axes
-    found = widget.estimates(2, 32)
-    dots = {}
-    for line in ax.lines:
-        if line.get_marker() in "oD" and len(line.get_xdata()):
-            dots.setdefault(line.get_color(), []).append(line.get_ydata())
-    for column, kind in enumerate(["prior", "posterior"]):
-        expected = [estimate[:, column] - widget.exact[1] for estimate in found.values()]
-        np.testing.assert_allclose(dots[dict(widget.kinds)[kind]], expected)
-    assert ax.get_ylim()[0] < min(np.min(errors) for errors in dots[dict(widget.kinds)["prior"]])
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
-        "from the prior",
-        "from the posterior",
-        "exact, with K = 2",
-    ]
-    plt.close(figure)
 
 
 # ---- Bad input -------------------------------------------------------------------------------------------------

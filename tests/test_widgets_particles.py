@@ -1,11 +1,10 @@
-"""The particles' widget: its graphs against the samplers in PyTorch, its state, its poster, its refusals."""
+"""The particles' widget: its graphs against the samplers in PyTorch, its state, its refusals."""
 
 import math
 from functools import cache, partial
 from pathlib import Path
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -17,12 +16,13 @@ from gen_utils import nets, toys
 from gen_utils.models import samplers
 from gen_utils.models.diffusion import Diffusion
 from gen_utils.page import export
+from gen_utils.page.graphs.diffusion import arrow_grid, exact, particle_judge, particle_step, region_levels
 from gen_utils.page.noise import Noise
-from gen_utils.page.widgets.particles import PARTICLES, Particles, exact, grid, judge, levels, step
+from gen_utils.page.widgets.particles import PARTICLES, Particles
 
 mpl.use("agg")
 LIMIT = 3.0
-DENSITY = toys.Mixture(toys.eight_gaussians().means / 2, 0.18)
+DENSITY = toys.IsotropicMixture(toys.eight_gaussians().means / 2, 0.18)
 # Steps, η and seed: few, many, no noise, all of it, and a part.
 RUNS = [(3, 1.0, 1), (20, 0.0, 0), (20, 0.5, 2), (100, 1.0, 3)]
 
@@ -50,14 +50,14 @@ def exported():
     numbers = {name: torch.tensor([value]) for name, value in [("i", 7.0), ("steps", 10.0), ("eta", 0.5)]}
     made = {
         name: export.export(
-            partial(step, predict, model().schedule, LIMIT),
+            partial(particle_step, predict, model().schedule, LIMIT),
             {"x": x, "noise": noise, **numbers},
             ["x_next", "arrows"],
             f"00_particles_{name}",
         )
         for name, predict in predicts().items()
     }
-    judged = partial(judge, DENSITY, levels(DENSITY))
+    judged = partial(particle_judge, DENSITY, region_levels(DENSITY))
     return {**made, "judge": export.export(judged, {"x": x}, ["depth", "shares"], "00_particles_judge")}
 
 
@@ -97,7 +97,7 @@ def test_a_run_through_the_graphs_is_ddim_in_pytorch(made, score, steps, eta, se
 @pytest.mark.parametrize("schedule_step", [1, 2, 500, 999, 1000])
 def test_the_exact_prediction_is_tweedie_s_of_the_exact_score(schedule_step):
     schedule = model().schedule
-    density = toys.Mixture(DENSITY.means, DENSITY.sigma, torch.arange(1.0, 9)).double()
+    density = toys.IsotropicMixture(DENSITY.means, DENSITY.sigma, torch.arange(1.0, 9)).double()
     x = 2 * torch.randn(500, 2, generator=seeded(), dtype=torch.float64)
     log_snr = schedule.log_snr[schedule_step].double().expand(500)
     found, c = exact(density, x, log_snr)
@@ -108,14 +108,14 @@ def test_the_exact_prediction_is_tweedie_s_of_the_exact_score(schedule_step):
 
 def test_the_exact_prediction_keeps_its_digits_where_hardly_any_signal_is_left():
     x, log_snr = torch.randn(500, 2, generator=seeded()), model().schedule.log_snr[-1].expand(500)
-    expected, _ = exact(toys.Mixture(DENSITY.means, DENSITY.sigma).double(), x.double(), log_snr.double())
+    expected, _ = exact(toys.IsotropicMixture(DENSITY.means, DENSITY.sigma).double(), x.double(), log_snr.double())
     torch.testing.assert_close(exact(DENSITY, x, log_snr)[0].double(), expected, rtol=0, atol=1e-6)
 
 
 def test_arrows_are_the_score_times_the_noise_s_standard_deviation(made):
     widget = make(made)
     schedule = model().schedule
-    places = grid(LIMIT)
+    places = arrow_grid(LIMIT)
     assert places.abs().max() < LIMIT
     for number, found in enumerate(widget.found("exact")):
         t = round((20 - number) * schedule.T / 20)
@@ -132,7 +132,7 @@ def test_levels_of_one_gaussian_are_those_of_chi_squared():
     # A share that is right to three standard errors, as an error of log p: over its density, which is (1 − share).
     share = np.array([0.5, 0.99])
     slack = 3 * np.sqrt(share * (1 - share) / 200_000) / (1 - share)
-    found = levels(toys.Mixture(torch.zeros(1, 2), sigma)).numpy()
+    found = region_levels(toys.IsotropicMixture(torch.zeros(1, 2), sigma)).numpy()
     assert (np.abs(found - expected) < slack).all()
 
 
@@ -160,29 +160,13 @@ def test_shares_count_points_and_lines_are_where_they_change(made):
         assert np.abs(widget.run("judge", x=points)["depth"][: len(line), index]).max() < 0.1
 
 
-# ---- State and poster ------------------------------------------------------------------------------------------
+# ---- State ---------------------------------------------------------------------------------------------------
 
 
 def test_the_state_holds_names_and_digests_and_no_weights(made):
     widget = make(made)
     assert widget._graphs == made
     assert_lean_state(widget, 80_000)
-
-
-def test_the_poster_shows_the_start_and_both_ends(made):
-    widget = make(made)
-    figure = widget.poster()
-    figure.canvas.draw()
-    ends = [widget.states(name)[-1] for name in ("exact", "learned")]
-    shown = [Noise(0).normal(2 * PARTICLES).reshape(-1, 2), *ends]
-    for ax, x in zip(figure.axes, shown, strict=True):
-        data, particles = ax.collections
-        np.testing.assert_allclose(data.get_offsets(), widget.data)
-        np.testing.assert_allclose(particles.get_offsets(), x)
-    for ax, x in zip(figure.axes[1:], ends, strict=True):
-        inside, outside = 100 * widget.shares(x)
-        assert ax.get_xlabel().endswith(f"{inside:.1f} % inside inner line,\n{outside:.1f} % outside outer line")
-    plt.close(figure)
 
 
 # ---- Bad input -------------------------------------------------------------------------------------------------

@@ -1,10 +1,9 @@
-"""The Turing test: what its sources draw, what it shows, its chances, its state, its poster, its refusals."""
+"""The Turing test: what its sources draw, what it shows, its chances, its state, its refusals."""
 
 from functools import cache, partial
 from types import SimpleNamespace
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -19,6 +18,8 @@ from gen_utils.models.made import MADE
 from gen_utils.models.samplers import ddim
 from gen_utils.models.vae import VAE
 from gen_utils.page import export
+from gen_utils.page.graphs import turing_test as graphs
+from gen_utils.page.graphs.made import draw_by_pixels
 from gen_utils.page.noise import Noise
 from gen_utils.page.widgets import TuringTest, turing_test
 
@@ -52,33 +53,33 @@ def source_graphs(images, models):
     """Each source as a graph; their batches differ."""
     vae, gan = models["VAE"], models["GAN"]
     z, label = torch.zeros, partial(torch.full, fill_value=0.5)
-    tossed, labels = turing_test.tossed, turing_test.labels
+    with_draws, random_labels = graphs.with_draws, graphs.random_labels
     return {
         "real": source(
-            turing_test.real(images),
+            graphs.real(images),
             {"u_order": torch.linspace(0, 1, len(images)), "u": U[16]},
             ["grey", "binary"],
             "real",
         ),
         "VAE": source(
-            lambda z, u: tossed(vae.mean(vae.decode(z)), u),
+            lambda z, u: with_draws(vae.mean(vae.decode(z)), u),
             {"z": z(4, vae.latent_dim), "u": U[4]},
             ["means", "binary"],
             "vae",
         ),
         "GAN": source(
-            lambda z, u_label, u: tossed(gan.generator(z, labels(u_label, 10)), u),
+            lambda z, u_label, u: with_draws(gan.generator(z, random_labels(u_label, 10)), u),
             {"z": z(16, gan.latent_dim), "u_label": label((16,)), "u": U[16]},
             ["grey", "binary"],
             "gan",
         ),
         "diffusion": source(
-            turing_test.diffusion(models["diffusion"], STEPS),
+            graphs.diffusion(models["diffusion"], STEPS),
             {"x": z(8, 1, 28, 28), "turn": torch.eye(STEPS)[1], "u_label": label((8,)), "u": U[8]},
             ["x_next", "grey", "binary"],
             "diffusion",
         ),
-        "MADE": source(turing_test.made(models["MADE"]), {"u": U[16]}, ["binary"], "made"),
+        "MADE": source(draw_by_pixels(models["MADE"]), {"u": U[16]}, ["binary"], "made"),
     }
 
 
@@ -181,7 +182,7 @@ def test_a_source_draws_what_pytorch_draws(made, name, seed):
 
 def test_real_images_are_real_all_different_and_equally_likely(made):
     marked = torch.arange(40.0).view(40, 1, 1, 1).expand(-1, 1, 28, 28) / 255
-    draw, counts = turing_test.real(marked), torch.zeros(40)
+    draw, counts = graphs.real(marked), torch.zeros(40)
     g = torch.Generator().manual_seed(0)
     for _ in range(2000):
         grey, binary = draw(torch.rand(40, generator=g), torch.full((16, 1, 28, 28), 0.08))
@@ -198,14 +199,14 @@ def test_real_images_are_real_all_different_and_equally_likely(made):
 
 def test_labels_are_even_and_never_out_of_range():
     u = torch.tensor([0.0, 0.0999, 0.1001, 0.5, 0.9999, 1.0])
-    assert turing_test.labels(u, 10).tolist() == [0, 0, 1, 5, 9, 9]
-    counts = turing_test.labels((torch.arange(1000) + 0.5) / 1000, 10).bincount()
+    assert graphs.random_labels(u, 10).tolist() == [0, 0, 1, 5, 9, 9]
+    counts = graphs.random_labels((torch.arange(1000) + 0.5) / 1000, 10).bincount()
     assert counts.tolist() == [100] * 10
 
 
 def test_made_refuses_what_it_cannot_run():
     with pytest.raises(ValueError, match="one hidden layer, got 2"):
-        turing_test.made(MADE(hidden_dims=(3, 3), event_shape=(4,)))
+        draw_by_pixels(MADE(hidden_dims=(3, 3), event_shape=(4,)))
 
 
 # ---- A round ---------------------------------------------------------------------------------------------------
@@ -252,7 +253,7 @@ def test_chances_are_the_binomial_s_tail():
     assert table[3] == [1.0, 0.875, 0.5, 0.125]
 
 
-# ---- The state and the poster ----------------------------------------------------------------------------------
+# ---- The state ---------------------------------------------------------------------------------------------
 
 
 def test_the_state_holds_what_the_page_must_know_and_no_weights(made):
@@ -276,23 +277,6 @@ def test_the_state_holds_what_the_page_must_know_and_no_weights(made):
     first = {"sought": "real", "other": "VAE", "pixels": "binary", "seed": 1, "scores": {}}
     assert widget.get_state([*first]) == first
     assert state["chances"] == turing_test.chances(40)
-
-
-@pytest.mark.parametrize(("pixels", "names"), [("grey", ["real", "VAE (means)"]), ("binary", ["real", "VAE"])])
-def test_the_poster_names_the_sides_of_another_round(made, pixels, names):
-    widget = make(made, pixels=pixels)
-    figure = widget.poster()
-    figure.canvas.draw()
-    sides = dict(shown(made, 0, "real", "VAE", pixels))
-    assert [ax.get_xlabel() for ax in figure.axes] == names
-    for ax, name in zip(figure.axes, ("real", "VAE"), strict=True):
-        picture = (
-            np.asarray(ax.get_images()[0].get_array()).reshape(4, 28, 4, 28).swapaxes(1, 2).reshape(16, 1, 28, 28)
-        )
-        assert (np.abs(picture - sides[name].numpy()) > 1e-5).mean() < 1e-4
-        first = widget.grids()[0][name]
-        assert (np.abs(picture - first) > 0.1).mean() > 0.01
-    plt.close(figure)
 
 
 # ---- Bad input -------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The widgets of the VAE chapter that hold several pictures at once: their state, their posters, their refusals."""
+"""The widgets of the VAE chapter that hold several pictures at once: their state, their refusals."""
 
 import math
 from functools import cache
@@ -6,14 +6,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from matplotlib.colors import to_rgb
 from widget_page import assert_lean_state
 
-from gen_utils import plots
 from gen_utils.models.vae import VAE
 from gen_utils.page import export, widgets
 
@@ -106,63 +103,10 @@ def test_the_noise_is_one_stream_of_the_seed(plane):
     np.testing.assert_array_equal(np.concatenate([drawn["eps"], drawn["z"]]).ravel(), widgets.Noise(7).normal(36))
 
 
-# ---- The posters -----------------------------------------------------------------------------------------------
-
-
 def grid(picture, rows, columns):
     """The images that a picture of rows × columns was put together from."""
     height = len(picture) // rows
     return np.asarray(picture).reshape(rows, height, columns, 28).swapaxes(1, 2).reshape(-1, 1, height, 28)
-
-
-def test_the_conditional_poster_shows_every_label_and_frames_the_chosen_one(conditional, made):
-    conditional.z, conditional.label = [0.5, -1.0, 2.0, 0.0, 1.0], 7
-    figure = conditional.poster()
-    figure.canvas.draw()
-    left, right = figure.axes
-    expected = made.decode(torch.tensor([conditional.z])).numpy()
-    shown = grid(left.get_images()[0].get_array(), 2, 5)
-    above = shown.shape[2] - 28  # room for the label
-    np.testing.assert_allclose(shown[:, :, above:], expected, atol=1e-5)
-    assert shown[:, :, :above].max() == 0
-    assert [text.get_text() for text in left.texts] == CLASSES
-    for label, text in enumerate(left.texts):
-        x, y = text.get_position()
-        assert x == 28 * (label % 5) + 14
-        assert 0 < y - (28 + above) * (label // 5) < above
-    (frame,) = left.patches
-    assert frame.get_bbox().bounds == (28 * 2 - 0.5, 28 + above - 0.5, 28, 28 + above)
-    assert frame.get_edgecolor()[:3] == to_rgb(plots.COLOURS["latent"])
-    assert [bar.get_height() for bar in right.patches] == sorted(UNIT_RATES, reverse=True)
-    plt.close(figure)
-
-
-@pytest.mark.parametrize(("index", "seed"), [(1, 0), (2, 5)])
-def test_the_plane_s_poster_shows_the_chosen_model(plane, made, index, seed):
-    plane.index, plane.seed = index, seed
-    figure = plane.poster()
-    figure.canvas.draw()
-    left, right = figure.axes
-    eps, z = torch.from_numpy(widgets.Noise(seed).normal(36)).reshape(2, 6, 3)
-    expected = np.concatenate([IMAGES, *made.functions[index](IMAGES, eps, z)])
-    shown = grid(right.get_images()[0].get_array(), 3, 6)
-    np.testing.assert_allclose(shown[:, :, -28:], expected, atol=1e-5)
-    assert shown[:, :, :-28].max() == 0
-    assert [text.get_text() for text in right.texts] == ["images x", "reconstructions", "samples"]
-    models, ring, dashed = left.lines
-    np.testing.assert_array_equal(models.get_xydata(), np.transpose([RATES, DISTORTIONS]))
-    np.testing.assert_array_equal(ring.get_xydata(), [[RATES[index], DISTORTIONS[index]]])
-    assert models.get_color() == ring.get_markeredgecolor() == plots.COLOURS["model"]
-    assert (dashed.get_slope(), dashed.get_xy1()) == (-1, (RATES[index], DISTORTIONS[index]))
-    assert (dashed.get_linestyle(), dashed.get_color()) == ("--", plots.COLOURS["truth"])
-    (low, high), (bottom, top) = left.get_xlim(), left.get_ylim()
-    assert (low, high > max(RATES)) == (0, True)
-    assert bottom < min(DISTORTIONS) < max(DISTORTIONS) < top
-    *names, told = [text.get_text() for text in left.texts]
-    assert names == ["β = 0.5", "β = 1", "β = 4"]
-    assert f"β = {BETAS[index]:g}\n" in told
-    assert told.endswith(f" {RATES[index] + DISTORTIONS[index]:.1f}")
-    plt.close(figure)
 
 
 def test_the_kernel_answers_for_every_model(plane, made, monkeypatch):

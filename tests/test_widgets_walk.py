@@ -1,19 +1,16 @@
-"""The latent walk and the discriminator's opinion: their state, their posters, their refusals."""
+"""The latent walk and the discriminator's opinion: their state, their refusals."""
 
 from functools import cache
 from types import SimpleNamespace
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from matplotlib.colors import to_rgb
 from widget_page import assert_lean_state
 
-from gen_utils import plots
 from gen_utils.page import export, widgets
-from gen_utils.page.drawing import prepare
+from gen_utils.page.graphs.drawing import prepare
 from gen_utils.page.widgets import base
 
 mpl.use("agg")
@@ -118,48 +115,6 @@ def test_the_pictures_of_the_walk_are_pytorch_s(made, seed, step):
     widget = make_walk(made)
     widget.seed = seed
     np.testing.assert_allclose(widget.pictures(step), walked(made, 10, seed, step), atol=1e-5)
-
-
-# ---- The posters -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("labels", "label", "name"), [(10, 7, "label 7"), (1, 0, "a digit")])
-def test_the_walk_s_poster_shows_the_point_and_the_whole_way(made, labels, label, name):
-    widget = make_walk(made) if labels == 10 else make_plain_walk(made)
-    widget.seed, widget.label, widget.step = 5, label, 0.25
-    figure = widget.poster()
-    figure.canvas.draw()
-    left, right = figure.axes
-    np.testing.assert_allclose(left.get_images()[0].get_array(), walked(made, labels, 5, 0.25)[label, 0], atol=1e-5)
-    assert left.get_xlabel() == f"{name},\n0.25 of the way"
-    shown = np.asarray(right.get_images()[0].get_array()).reshape(28, STILLS, 28).swapaxes(0, 1)
-    expected = [walked(made, labels, 5, i / 6)[label, 0] for i in range(STILLS)]
-    np.testing.assert_allclose(shown, expected, atol=1e-5)
-    (mark,) = right.lines
-    assert mark.get_xdata() == pytest.approx([28 * 2 - 0.5])  # a quarter of the way from the first to the last still
-    assert to_rgb(mark.get_color()) == to_rgb(plots.COLOURS["latent"])
-    assert [tick.get_text() for tick in right.get_xticklabels()] == ["$z_0$", "$z_1$"]
-    plt.close(figure)
-
-
-@pytest.mark.parametrize(("labels", "names"), [(10, DIGITS), (3, GARMENTS)])
-def test_the_opinion_s_poster_shows_each_kind_and_the_bars_of_the_chosen_one(made, labels, names):
-    widget = make_opinion(made) if labels == 10 else make_garments(made)
-    widget.kind = "generated"
-    figure = widget.poster()
-    figure.canvas.draw()
-    *shown, chart = figure.axes
-    for ax, kind in zip(shown, KINDS, strict=True):
-        np.testing.assert_allclose(ax.get_images()[0].get_array(), EXAMPLES[kind][0, 0], atol=1e-6)
-        p = made.judges[labels](EXAMPLES[kind][:1])[0]
-        assert ax.get_xlabel() == f"{kind}: most real\nas {names[p.argmax()]}, {p.max():.2f}"
-    widths = [bar.get_width() for bar in chart.patches]
-    assert widths == pytest.approx(made.judges[labels](EXAMPLES["generated"][:1])[0].tolist(), abs=1e-5)
-    assert {bar.get_facecolor()[:3] for bar in chart.patches} == {to_rgb(plots.COLOURS["decision"])}
-    assert [tick.get_text() for tick in chart.get_yticklabels()] == names
-    assert chart.get_xlim() == (0, 1)
-    assert chart.yaxis.get_inverted()  # the first label on top, as in the page
-    plt.close(figure)
 
 
 # ---- Bad input -------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def walks() -> Tensor:
     y, generator = torch.tensor(LABELS), torch.Generator().manual_seed(SEED)
     x_T = torch.randn(len(y), *model.event_shape, generator=generator)
     schedule = model.schedule.strided(STEPS)
-    states = [*ddim(lambda x, log_snr: model.guided(x, log_snr, y, 1.5), x_T, schedule, 1.0, generator)]
+    states = [*ddim(lambda x, log_snr: model.guided(x, log_snr, y, 1.5), x_T, schedule, 1.0, generator=generator)]
     return torch.stack([states[i] for i in SHOWN]).squeeze(2).add(1).div(2).clamp(0, 1)
 
 

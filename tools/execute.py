@@ -20,6 +20,7 @@ from pathlib import Path
 
 import nbformat
 import papermill
+import posters
 import torch
 from PIL import Image
 from tqdm import tqdm
@@ -72,6 +73,7 @@ def execute(source: Path, target: Path, profile: str) -> None:
     # Timings and paths of this run would make every commit differ; its cost alone is worth keeping.
     notebook.metadata["cost"] = {"seconds": round(seconds), "machine": machine(), "date": date.today().isoformat()}
     del notebook.metadata["papermill"]
+    posters.add_posters(notebook, ROOT / HOMES["models"], target.parent.parent / "models")
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)

@@ -1,9 +1,10 @@
 """Put the package's current JavaScript and CSS into the widgets that the notebooks store, without running them."""
 
-from importlib import import_module
 from pathlib import Path
 
 import nbformat
+
+from gen_utils.page import widgets
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = "application/vnd.jupyter.widget-state+json"
@@ -14,7 +15,8 @@ def refresh(notebook: nbformat.NotebookNode) -> None:
     for widget in notebook.metadata.get("widgets", {}).get(STATE, {}).get("state", {}).values():
         module, _, name = widget.state.get("_anywidget_id", "").rpartition(".")
         if module.startswith("gen_utils."):
-            source = getattr(import_module(module), name)
+            source = getattr(widgets, name)
+            widget.state["_anywidget_id"] = f"{source.__module__}.{name}"
             widget.state["_esm"], widget.state["_css"] = str(source._esm), str(source._css)
 
 

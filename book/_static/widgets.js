@@ -1,6 +1,6 @@
 // Load what revives widgets (require.js and html-manager, a megabyte on the wire, and then 4 of onnxruntime-web) only
-// when a widget comes near and somebody is there who moves, scrolls or types: until then its poster stands in for it,
-// and a page that is only read, or only opened, costs nothing more.
+// when a widget comes near and the reader moves the pointer, scrolls or types. Until then its poster stands in for it: a
+// page that is only read, or only opened, costs nothing more.
 (() => {
   const here = new URL(document.currentScript.src);
   const vendor = (path) => new URL(`vendor/${path}`, here).href;
@@ -15,14 +15,14 @@
 
   // html-manager brings every style sheet twice, and icon fonts that no widget here uses. Each new @font-face makes the
   // browser lay out the whole page again, formulas and all, so they go before it looks at them.
-  const seen = new Set();
+  const known = new Set();
   const slim = (changes) => {
     for (const node of changes.flatMap(({ addedNodes }) => [...addedNodes])) {
       if (node.nodeName !== "STYLE" || node.id) continue;
       const rules = node.textContent;
-      if (seen.has(rules)) node.remove();
+      if (known.has(rules)) node.remove();
       else node.textContent = rules.replace(/@font-face\s*{[^}]*}/g, "");
-      seen.add(rules);
+      known.add(rules);
     }
   };
 
@@ -34,9 +34,9 @@
     await script("embed-amd.js");
   };
 
-  const somebody = new Promise((resolve) => {
-    for (const sign of ["pointermove", "pointerdown", "wheel", "scroll", "keydown"]) {
-      addEventListener(sign, resolve, { once: true, passive: true, capture: true });
+  const interaction = new Promise((resolve) => {
+    for (const event of ["pointermove", "pointerdown", "wheel", "scroll", "keydown"]) {
+      addEventListener(event, resolve, { once: true, passive: true, capture: true });
     }
   });
 
@@ -46,7 +46,7 @@
       (entries) => {
         if (!entries.some((entry) => entry.isIntersecting)) return;
         observer.disconnect();
-        somebody.then(revive);
+        interaction.then(revive);
       },
       { rootMargin: "800px" },
     );

@@ -2,7 +2,7 @@ r"""Classical density estimates: a histogram, one Gaussian, a kernel at each dat
 
     p(x)  =  1/N Σ_n N(x | x_n, h² I)          (the kernel density estimate, KDE)
 
-Each is fitted in closed form. None needs a gradient, and none survives many dimensions: chapter 1 measures it.
+Each is fitted in closed form, without gradients. Chapter 1 measures how they fail in many dimensions.
 
 References: Silverman 1986, *Density Estimation for Statistics and Data Analysis*; Parzen 1962; Bishop 2006,
 *Pattern Recognition and Machine Learning*, sections 2.3.4 (Gaussian) and 2.5 (histogram, kernels).
@@ -14,22 +14,22 @@ from typing import Self
 
 import torch
 from torch import Tensor
+from torch.distributions import MultivariateNormal
 
 from gen_utils.base import GenerativeModel, batch, positive
-from gen_utils.likelihoods import LOG_2PI, normal_log_prob
+from gen_utils.likelihoods import LOG_2PI
 
-# Bytes in a table of examples against kernels: the examples go through in parts, so that memory is bounded. Much
-# smaller tables cost more memory, not less: below 32 MiB glibc takes them from a heap that they leave in pieces.
+# Bytes in a table of examples against kernels. The examples go through in parts, so that memory is bounded.
 TABLE = 2**26
-# Up to as many dimensions distances are summed from differences, which are exact however small the bandwidth is.
-# A matrix product is faster for more, at an error in the exponent of about one rounding of ‖x‖²/h².
+# In up to so many dimensions distances are computed from differences, which are exact for every bandwidth. In more
+# dimensions a matrix product is faster. Its error in the exponent is about one rounding of ‖x‖²/h².
 DIRECT = 4
 
 
 class Histogram(GenerativeModel):
-    """A box cut into equal cells: the density of a cell is its share of the data over its volume, outside it is 0.
+    """A box cut into equal cells. A cell's density is its share of the data over its volume; outside the box it is 0.
 
-    Before `fit`, all cells have the same. D axes of `bins` each are binsᴰ cells.
+    Before `fit`, the density is uniform on the box. D axes of `bins` each make binsᴰ cells.
 
     Args:
         low: lower ends of the box, one an axis.
@@ -76,7 +76,7 @@ class Histogram(GenerativeModel):
         return self
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """Look up log p(x), `(B,)` in nats from `(B, D)`: −∞ in empty cells and outside the box."""
+        """Compute log p(x), `(B,)` in nats from `(B, D)`: −∞ in empty cells and outside the box."""
         cell, inside = self._cell(self.check_x(x))
         volume = ((self.high - self.low) / len(self.probability)).prod()
         return torch.where(inside, self.probability.flatten()[cell], 0).log() - volume.log()
@@ -89,11 +89,12 @@ class Histogram(GenerativeModel):
         return (index * strides).sum(1), ((x >= self.low) & (x <= self.high)).all(1)
 
     @torch.no_grad()
-    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
         """Draw n cells by their probability and a point in each, `(n, D)`."""
+        self.check_y(y, positive("n", n))
         weights = self.probability.flatten().double()
         # By inversion, since `multinomial` takes at most 2²⁴ cells.
-        u = torch.rand(positive("n", n), generator=generator, dtype=torch.float64, device=weights.device)
+        u = torch.rand(n, generator=generator, dtype=torch.float64, device=weights.device)
         total = weights.cumsum(0)
         cell = torch.searchsorted(total, u * total[-1], right=True)
         index = torch.stack(torch.unravel_index(cell, self.probability.shape), dim=1)
@@ -144,7 +145,7 @@ class Gaussian(GenerativeModel):
         centred = x - mu
         covariance = centred.T @ centred / len(x) + reg * torch.eye(len(mu), dtype=x.dtype, device=x.device)
         cholesky, info = torch.linalg.cholesky_ex(covariance)
-        # The diagonal of L: how much of a dimension's deviation the dimensions before it do not explain.
+        # The diagonal of L holds the deviation of each dimension that the dimensions before it do not explain.
         if info != 0 or (cholesky.diagonal() <= 1e-7 * covariance.diagonal().sqrt()).any():
             raise ValueError(
                 f"x: expected examples whose covariance is invertible, got {len(x)} examples of {len(mu)} dimensions "
@@ -156,15 +157,14 @@ class Gaussian(GenerativeModel):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Compute log N(x | μ, Σ), `(B,)` in nats from `(B, *event_shape)`."""
-        centred = (self.check_x(x).flatten(1) - self.mu).T
-        eps = torch.linalg.solve_triangular(self.cholesky, centred, upper=False).T
-        return normal_log_prob(eps) - self.cholesky.diagonal().log().sum()
+        return MultivariateNormal(self.mu, scale_tril=self.cholesky).log_prob(self.check_x(x).flatten(1))
 
     @torch.no_grad()
-    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
         """Draw μ + Lε with ε ~ N(0, I), `(n, *event_shape)`."""
-        shape = (positive("n", n), len(self.mu))
-        eps = torch.randn(shape, generator=generator, dtype=self.dtype, device=self.mu.device)
+        self.check_y(y, positive("n", n))
+        # By hand, since PyTorch's distributions take no generator.
+        eps = torch.randn(n, len(self.mu), generator=generator, dtype=self.dtype, device=self.device)
         return (self.mu + eps @ self.cholesky.T).unflatten(1, self.event_shape)
 
 
@@ -192,56 +192,53 @@ class KDE(GenerativeModel):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Compute log p(x), `(B,)` in nats from `(B, *event_shape)`, in a bounded amount of memory."""
-        data = self.data.flatten(1)
-        return kde_log_prob(self.check_x(x).flatten(1), data, self.bandwidth, data.new_ones(len(data)))
+        tables = self._log_kernels(self.check_x(x))
+        return torch.cat([table.logsumexp(1) for _, table in tables]) - math.log(len(self.data))
 
     @torch.no_grad()
     def leave_one_out(self) -> Tensor:
         """Compute log p(x_n) of each data point under the kernels of all others, `(N,)` in nats.
 
-        Under all of them, its own kernel alone would make it as likely as you like: let h go to 0.
+        With its own kernel, a data point's density has no bound as h goes to 0.
 
         Raises:
             ValueError: a single data point, which has no others.
         """
-        data = self.data.flatten(1)
-        if len(data) < 2:
-            raise ValueError(f"expected at least 2 data points to leave one out, got {len(data)}")
+        N = len(self.data)
+        if N < 2:
+            raise ValueError(f"expected at least 2 data points to leave one out, got {N}")
         sums = []
-        for start, table in _log_kernels(data, data, self.bandwidth, data.new_ones(len(data))):
+        for start, table in self._log_kernels(self.data):
             table[:, start : start + len(table)].fill_diagonal_(-math.inf)
             sums.append(table.logsumexp(1))
-        return torch.cat(sums) - math.log(len(data) - 1)
+        return torch.cat(sums) - math.log(N - 1)
 
     @torch.no_grad()
-    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
         """Draw n data points and add h·ε with ε ~ N(0, I), `(n, *event_shape)`."""
-        device = self.data.device
-        chosen = torch.randint(len(self.data), (positive("n", n),), generator=generator, device=device)
-        eps = torch.randn((n, *self.event_shape), generator=generator, dtype=self.dtype, device=device)
+        self.check_y(y, positive("n", n))
+        chosen = torch.randint(len(self.data), (n,), generator=generator, device=self.device)
+        eps = torch.randn(n, *self.event_shape, generator=generator, dtype=self.dtype, device=self.device)
         return self.data[chosen] + self.bandwidth * eps
 
-
-def kde_log_prob(x: Tensor, data: Tensor, bandwidth: Tensor, weight: Tensor) -> Tensor:
-    """Compute the log-density of a KDE with weights at `(B, D)`: `(B,)` in nats. A pure function, to be exported.
-
-    Args:
-        x: where, `(B, D)`.
-        data: where the kernels stand, `(N, D)`.
-        bandwidth: h, `()`.
-        weight: how much each kernel counts, `(N,)`, not negative: 0 masks it out.
-    """
-    tables = _log_kernels(x, data, bandwidth, weight)
-    return torch.cat([table.logsumexp(1) for _, table in tables]) - weight.sum().log()
+    def _log_kernels(self, x: Tensor) -> Iterator[tuple[int, Tensor]]:
+        # Yields the number of a first row, and the table (b, N) of log N(x_i | x_n, h²I) of some rows from there.
+        x, data = x.flatten(1), self.data.flatten(1)
+        D, centre = x.shape[1], data.mean(0)  # small coordinates lose less to rounding
+        mode = "donot_use_mm_for_euclid_dist" if D <= DIRECT else "use_mm_for_euclid_dist"
+        log_height = -D * (self.bandwidth.log() + 0.5 * LOG_2PI)
+        for start in range(0, len(x), rows := max(1, TABLE // (len(data) * data.element_size()))):
+            distance = torch.cdist(x[start : start + rows] - centre, data - centre, compute_mode=mode)
+            yield start, log_height - 0.5 * (distance / self.bandwidth) ** 2
 
 
 @torch.no_grad()
 def choose_bandwidth(x: Tensor, bandwidths: Sequence[float], folds: int = 10) -> tuple[float, Tensor]:
     """Choose a KDE's bandwidth by cross-validation: the best of `bandwidths`, and the score of each, `(H,)` in nats.
 
-    A score is the mean log-density of the examples, each under the kernels of the other folds. Folds are runs of
-    neighbours in the order given, as scikit-learn's `KFold`; shuffle first where the order means something. With
-    `folds=len(x)` an example is left out alone.
+    A score is the mean log-density of the examples, each under the kernels of the other folds. Folds are examples
+    next to each other, as in scikit-learn's `KFold`: shuffle the data first if their order means something. With
+    `folds=len(x)` each example is a fold of its own.
 
     Raises:
         ValueError: folds outside 2…N, no bandwidth, or one that is not positive.
@@ -255,28 +252,8 @@ def choose_bandwidth(x: Tensor, bandwidths: Sequence[float], folds: int = 10) ->
 
 
 def _held_out(x: Tensor, bandwidth: float, folds: int) -> Tensor:
-    if folds == len(x):  # the same by one table instead of N
+    if folds == len(x):  # one table instead of N
         return KDE(x, bandwidth).leave_one_out().mean()
     parts = x.tensor_split(folds)
     others = (torch.cat(parts[:i] + parts[i + 1 :]) for i in range(folds))
     return torch.cat([KDE(other, bandwidth).log_prob(part) for other, part in zip(others, parts, strict=True)]).mean()
-
-
-def _log_kernels(x: Tensor, data: Tensor, bandwidth: Tensor, weight: Tensor) -> Iterator[tuple[int, Tensor]]:
-    # Tables (b, N) of log w_n N(x_i | x_n, h²I), some rows at a time, and the number of the first row.
-    D = x.shape[1]
-    log_height = weight.log() - D * (bandwidth.log() + 0.5 * LOG_2PI)
-    centre = data.mean(0)  # small coordinates lose less to rounding
-    b = (data - centre) / bandwidth
-    offset = log_height - 0.5 * b.square().sum(1)
-    for start in range(0, len(x), rows := max(1, TABLE // (len(data) * data.element_size()))):
-        a = (x[start : start + rows] - centre) / bandwidth
-        if D <= DIRECT:
-            table = log_height
-            for d in range(D):
-                difference = a[:, d, None] - b[:, d]
-                table = torch.addcmul(table, difference, difference, value=-0.5)
-        else:  # −½‖a − b‖² = a·b − ½‖b‖² − ½‖a‖²: one matrix product
-            table = torch.addmm(offset, a, b.T)
-            table -= 0.5 * a.square().sum(1, keepdim=True)
-        yield start, table

@@ -2,9 +2,9 @@ r"""A coupling flow: an invertible network, whose density follows from that of i
 
     log p(x)  =  log N(z | 0, I) + log |det ∂z/∂x|,     z = f(x)
 
-f is a chain of couplings. Each bends every dimension by a monotone curve: those of one half by curves of its own,
-those of the other by curves that a network draws after a look at the first half. So the Jacobian is triangular,
-its determinant a product, and the inverse about as cheap as f itself.
+f is a chain of couplings. Each maps every dimension through a monotone curve. The curves of the first half are fixed
+parameters; those of the second half are the output of a network whose input is the first half. So the Jacobian is
+triangular, its determinant is a product, and the inverse costs about as much as f itself.
 
 References: Dinh, Sohl-Dickstein and Bengio 2017, arXiv:1605.08803 (couplings); Durkan, Bekasov, Murray and
 Papamakarios 2019, arXiv:1906.04032 (the curves, rational-quadratic splines).
@@ -21,7 +21,7 @@ from gen_utils.base import GenerativeModel, Trainable, batch, positive
 from gen_utils.likelihoods import normal_log_prob
 from gen_utils.nets import mlp
 
-LIMIT = 5.0  # splines bend the interval from −LIMIT to LIMIT; beyond, they are the identity
+LIMIT = 5.0  # splines map the interval from −LIMIT to LIMIT; beyond it they are the identity
 MIN_BIN = 1e-3  # the least width and height of a bin, as a fraction of the interval
 MAX_LOG_SLOPE = 7.0  # at a knot: slopes from 1/1100 to 1100
 
@@ -31,7 +31,7 @@ class CouplingFlow(Trainable, GenerativeModel):
 
     Args:
         event_shape: shape of one example, of at least two dimensions in all.
-        couplings: number of layers; the first half of the dimensions leads in one, the second in the next, in turn.
+        couplings: number of layers. The half of the dimensions that conditions the other alternates between layers.
         hidden_dims: widths of the hidden layers of each coupling's network.
         bins: number of pieces of a spline.
 
@@ -60,9 +60,9 @@ class CouplingFlow(Trainable, GenerativeModel):
 
     @torch.no_grad()
     def start_from(self, x: Tensor) -> None:
-        """Set the fixed first layer, (x − shift)/scale, so that `x` enters the couplings with mean 0 and variance 1.
+        """Set the fixed first layer, (x − shift)/scale, so that it gives `x` the mean 0 and the variance 1.
 
-        The splines bend only what lies between −5 and 5 there.
+        After it, the splines change only values between −5 and 5.
         """
         x = self.check_x(x).flatten(1)
         self.shift.copy_(x.mean(0))
@@ -83,9 +83,9 @@ class CouplingFlow(Trainable, GenerativeModel):
         return x
 
     def decode_path(self, z: Tensor) -> Iterator[Tensor]:
-        """Yield the states on the way from z, `(B, D)`, to x: z itself, after each coupling, and x.
+        """Yield the states on the way from z, `(B, D)`, to x: z, the state after each coupling, and x.
 
-        All but the last are `(B, D)`, and standardised; x is `(B, *event_shape)`.
+        All but the last are `(B, D)` and standardised; x is `(B, *event_shape)`.
         """
         yield (z := batch("z", z, self.shift.shape, dtype=self.dtype))
         for coupling in reversed(self.couplings):
@@ -97,32 +97,38 @@ class CouplingFlow(Trainable, GenerativeModel):
         z, log_det = self.encode(x)
         return normal_log_prob(z) + log_det
 
-    def loss(self, x: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+    def loss(
+        self, x: Tensor, y: Tensor | None = None, *, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
         """Compute `"loss"`, −log p(x): `(B,)` in nats. Nothing is drawn, so the generator is not used."""
+        self.check_y(y, len(self.check_x(x)))
         return {"loss": -self.log_prob(x)}
 
     @torch.no_grad()
-    def sample_path(self, n: int, generator: torch.Generator | None = None) -> Iterator[Tensor]:
+    def sample_path(
+        self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None
+    ) -> Iterator[Tensor]:
         """Draw n points from N(0, I) and yield the states of `decode_path`; the last is a sample."""
-        D = len(self.shift)
+        self.check_y(y, positive("n", n))
         yield from self.decode_path(
-            torch.randn(positive("n", n), D, generator=generator, dtype=self.dtype, device=self.shift.device)
+            torch.randn(n, len(self.shift), generator=generator, dtype=self.dtype, device=self.device)
         )
 
-    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
         """Draw `(n, *event_shape)` from the model."""
-        *_, x = self.sample_path(n, generator)
+        *_, x = self.sample_path(n, y, generator=generator)
         return x
 
 
 class Coupling(nn.Module):
-    """One layer: half of the dimensions lead, and say by which splines the other half is bent.
+    """One layer: a network computes from one half of the dimensions the splines that the other half goes through.
 
-    Those that lead are bent too, by splines that are the same for every example: Durkan et al. 2019, eq. 13.
+    The first of them, the leading half, goes through splines too. These are the same for every example: Durkan et al.
+    2019, eq. 13.
 
     Args:
         dims: number of dimensions, D.
-        swap: whether the second half leads and the first follows.
+        swap: whether the second half is the leading one.
         hidden_dims: widths of the network's hidden layers.
         bins: number of pieces of a spline.
     """
@@ -133,23 +139,23 @@ class Coupling(nn.Module):
         self.swap, self.bins = swap, bins
         leading, following = reversed(self.sizes) if swap else self.sizes
         self.own = nn.Parameter(torch.zeros(leading, 3 * bins - 1))
-        # With ReLU's kinks a curve can change abruptly, as at the border of a square.
+        # With the kinks of ReLU a curve can change abruptly, as it must at the border of a square.
         self.net = mlp([leading, *hidden_dims, following * (3 * bins - 1)], nn.ReLU)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Take `(B, D)` a step towards the base: the new state and log |det| of the step, `(B,)`."""
+        """Compute the next state towards the base, `(B, D)` both, and log |det| of the step, `(B,)`."""
         leading, following = self._halves(x)
-        # All splines in one call: it costs hardly more than half of them.
+        # All splines in one call, which costs hardly more than a call for half of them.
         raw = torch.cat([self.own.expand(len(x), -1, -1), self._raw(leading)], 1)
         z, log_slope = spline(torch.cat([leading, following], 1), spline_knots(raw, self.bins))
-        return self._whole(*z.split([leading.shape[1], following.shape[1]], 1)), log_slope.sum(1)
+        return self._join(*z.split([leading.shape[1], following.shape[1]], 1)), log_slope.sum(1)
 
     def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Undo `forward`: the state before and log |det| of the step back, `(B,)`."""
+        """Undo `forward`: the state before it, and log |det| of the inverse step, `(B,)`."""
         leading, following = self._halves(z)
         leading, log_slope = spline_inverse(leading, spline_knots(self.own.expand(len(z), -1, -1), self.bins))
         following, more = spline_inverse(following, spline_knots(self._raw(leading), self.bins))
-        return self._whole(leading, following), log_slope.sum(1) + more.sum(1)
+        return self._join(leading, following), log_slope.sum(1) + more.sum(1)
 
     def _raw(self, leading: Tensor) -> Tensor:
         return self.net(leading).unflatten(1, (-1, 3 * self.bins - 1))
@@ -158,15 +164,15 @@ class Coupling(nn.Module):
         first, second = x.split(self.sizes, 1)
         return (second, first) if self.swap else (first, second)
 
-    def _whole(self, leading: Tensor, following: Tensor) -> Tensor:
+    def _join(self, leading: Tensor, following: Tensor) -> Tensor:
         return torch.cat([following, leading] if self.swap else [leading, following], 1)
 
 
 def spline_knots(raw: Tensor, bins: int) -> Tensor:
     """Turn a network's `(…, 3 bins − 1)` numbers into knots: x, y and slope, `(3, …, bins + 1)`, x and y rising.
 
-    The first and last knot are (−5, −5) and (5, 5), with slope 1, where the identity goes on. Durkan et al. 2019,
-    section 3.1.
+    The first and the last knot are (−5, −5) and (5, 5), both with slope 1, as the identity beyond them has. Durkan et
+    al. 2019, section 3.1.
     """
     sizes = raw[..., : 2 * bins].unflatten(-1, (2, bins)).softmax(-1)
     sizes = MIN_BIN + (1 - MIN_BIN * bins) * sizes
@@ -176,10 +182,10 @@ def spline_knots(raw: Tensor, bins: int) -> Tensor:
 
 
 def spline(x: Tensor, knots: Tensor) -> tuple[Tensor, Tensor]:
-    """Bend x along the spline: y and log dy/dx, each of the shape of x. Durkan et al. 2019, eqs. 4 and 5."""
+    """Compute the spline at x: y and log dy/dx, each of the shape of x. Durkan et al. 2019, eqs. 4 and 5."""
     inside = x.abs() < LIMIT
     x0, y0, d0, x1, y1, d1 = _piece(x, knots, 0)
-    xi = ((x - x0) / (x1 - x0)).clamp(0, 1)  # of what lies outside, nothing is kept
+    xi = ((x - x0) / (x1 - x0)).clamp(0, 1)  # values outside are replaced below
     y, log_slope = _curve(xi, y0, d0, y1, d1, x1 - x0)
     return torch.where(inside, y, x), torch.where(inside, log_slope, 0.0)
 
@@ -198,7 +204,7 @@ def spline_inverse(y: Tensor, knots: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _piece(value: Tensor, knots: Tensor, axis: int) -> tuple[Tensor, ...]:
-    """Find the piece of the spline above `value` (axis 0) or beside it (axis 1): x, y, slope at both its ends."""
+    """Find the piece of the spline at x = `value` (axis 0) or y = `value` (axis 1): x, y, slope at both its ends."""
     left = (value[..., None] >= knots[axis, ..., 1:-1]).sum(-1, keepdim=True)
     ends = torch.cat([left, left + 1], -1).expand(3, *left.shape[:-1], 2)
     return knots.gather(-1, ends).permute(-1, 0, *range(1, knots.ndim - 1)).flatten(0, 1).unbind(0)

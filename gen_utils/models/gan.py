@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.func import grad
 
 from gen_utils.base import GenerativeModel, positive
-from gen_utils.nets import RoundedReLU, mlp
+from gen_utils.nets import RoundedReLU, evaluation_mode, mlp
 
 # Of Adam, for both networks. With beta_1 > 0, a memory of past gradients, the two networks move around each other in
 # circles. With a long memory of squared gradients, beta_2 = 0.99, two computers that round differently part further.
@@ -139,13 +139,8 @@ class GAN(GenerativeModel):
     def sample(self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
         """Draw n latents from p(z) and return the generator's output for them, `(n, *event_shape)`."""
         z, labels = self.noise(n, generator=generator), self._labels(y, n)
-        modes = {module: module.training for module in self.generator.modules()}
-        self.generator.eval()  # also between two steps of training: batch normalisation stays as it is
-        try:
+        with evaluation_mode(self.generator):  # also between two steps of training
             return self.generator(z, *labels)
-        finally:
-            for module, training in modes.items():
-                module.training = training
 
     def discriminator_loss(
         self, x: Tensor, y: Tensor | None = None, *, generator: torch.Generator | None = None

@@ -2,32 +2,30 @@ r"""MADE: an autoencoder whose masks let pixel d see only the pixels before it, 
 
     log p(x)  =  Σ_d log p(x_d | x_1, …, x_{d−1})          (the chain rule, exact)
 
-One pass of the network answers with all D conditionals, because no path in it leads from a pixel to itself or to
+One pass of the network gives all D conditionals, because no path in it connects a pixel to its own conditional or to
 an earlier one. The order is raster order: row by row, each from the left.
 
 Reference: Germain, Gregor, Murray and Larochelle 2015, arXiv:1502.03509.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gen_utils.base import GenerativeModel, Trainable, positive
+from gen_utils.base import GenerativeModel, Trainable, binary, positive
 from gen_utils.likelihoods import bernoulli_log_prob, log_odds
-
-BLOCKS = 8  # into how many bands `step` cuts a matrix, to leave out what the mask makes zero
 
 
 class MADE(Trainable, GenerativeModel):
     """A density of binary images: a masked network from the pixels to the logits of their conditionals.
 
     Pixel d, counted from 1, has degree d, and so has its logit; hidden units have degrees from 1 to D − 1, spread
-    evenly. A hidden unit sees what has at most its own degree, a logit only what has less: eqs. 8 and 9. Besides,
-    the logits see the pixels directly (section 4.2, `direct`): most of what a pixel tells is what its neighbours are.
+    evenly. A hidden unit sees inputs of at most its own degree, a logit only those of a lower degree: eqs. 8 and 9.
+    The logits also see the pixels directly (section 4.2, `direct`): a pixel depends most on its neighbours.
 
     Args:
         hidden_dims: widths of the hidden layers.
@@ -50,7 +48,7 @@ class MADE(Trainable, GenerativeModel):
 
     @torch.no_grad()
     def start_from(self, x: Tensor) -> None:
-        """Set the last biases to the log-odds of each pixel of `x`, near which training then starts."""
+        """Set the last biases to the log-odds of each pixel of `x`, a good start for training."""
         brightness = self.check_x(x).mean(0).flatten()
         self.output.bias.copy_(log_odds(brightness))
 
@@ -67,34 +65,35 @@ class MADE(Trainable, GenerativeModel):
         Raises:
             ValueError: pixels that are neither 0 nor 1, which have no probability here; `binarize` them.
         """
-        logits = self.logits(x)
-        if not (torch.compiler.is_compiling() or ((x == 0) | (x == 1)).all()):
-            grey = x[(x != 0) & (x != 1)].flatten()[0]
-            raise ValueError(f"x: expected pixels that are 0 or 1, got {grey:.8g}; `binarize` it")
-        return bernoulli_log_prob(x, logits)
+        return bernoulli_log_prob(x, self.logits(binary("x", self.check_x(x))))
 
-    def loss(self, x: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+    def loss(
+        self, x: Tensor, y: Tensor | None = None, *, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
         """Compute `"loss"`, −log p(x): `(B,)` in nats. Nothing is drawn, so the generator is not used."""
+        self.check_y(y, len(self.check_x(x)))
         return {"loss": -self.log_prob(x)}
 
     @torch.no_grad()
-    def sample_path(self, n: int, generator: torch.Generator | None = None) -> Iterator[Tensor]:
-        """Draw n images pixel by pixel, and yield them, `(n, *event_shape)`, after each; what is to come is 0."""
-        for x in self._draw(self._blank(n), 0, generator):
+    def sample_path(
+        self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None
+    ) -> Iterator[Tensor]:
+        """Draw n images pixel by pixel, and yield them, `(n, *event_shape)`, after each; pixels to come are 0."""
+        for x in self._draw(self._blank(n, y), 0, generator):
             yield x.clone()
 
     @torch.no_grad()
-    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
         """Draw n binary images, `(n, *event_shape)`."""
-        *_, x = self._draw(self._blank(n), 0, generator)
+        *_, x = self._draw(self._blank(n, y), 0, generator)
         return x
 
     @torch.no_grad()
-    def complete(self, x: Tensor, observed: int, generator: torch.Generator | None = None) -> Tensor:
+    def complete(self, x: Tensor, observed: int, *, generator: torch.Generator | None = None) -> Tensor:
         """Keep the first `observed` pixels of x in raster order, and draw the others given them.
 
-        A draw from p(x_{observed+1}, …, x_D | x_1, …, x_observed), exactly: what is kept comes first in the order.
-        The pixels of x that are drawn anew may hold anything in [0, 1]. Same shape as x, `(B, *event_shape)`.
+        This is an exact draw from p(x_{observed+1}, …, x_D | x_1, …, x_observed), since the pixels that are kept come
+        first in the order. The others may hold any value in [0, 1]. Same shape as x, `(B, *event_shape)`.
 
         Raises:
             ValueError: `observed` is not between 0 and D − 1.
@@ -105,12 +104,13 @@ class MADE(Trainable, GenerativeModel):
         *_, x = self._draw(self.check_x(x).clone(memory_format=torch.contiguous_format), observed, generator)
         return x
 
-    def _blank(self, n: int) -> Tensor:
-        return torch.zeros(positive("n", n), *self.event_shape, dtype=self.dtype, device=self.output.bias.device)
+    def _blank(self, n: int, y: Tensor | None) -> Tensor:
+        self.check_y(y, positive("n", n))
+        return torch.zeros(n, *self.event_shape, dtype=self.dtype, device=self.device)
 
     def _draw(self, x: Tensor, first: int, generator: torch.Generator | None) -> Iterator[Tensor]:
-        # A unit of degree d is known as soon as d pixels are. Computed then and never again, all units together
-        # cost one pass of the network instead of D.
+        # A unit of degree d depends on the first d pixels only. It is computed once, as soon as they are drawn, so
+        # that all pixels together cost one pass of the network instead of D.
         flat, D = x.view(len(x), -1), math.prod(self.event_shape)
         u = torch.rand(flat.shape, generator=generator, dtype=x.dtype, device=x.device)
         units = [_centred(flat), *(x.new_zeros(len(x), len(degrees)) for degrees in self.degrees[1:])]
@@ -128,31 +128,6 @@ class MADE(Trainable, GenerativeModel):
             units[0][:, d] = _centred(flat[:, d])
             yield x
 
-    def step(self) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]:
-        """Build the function of one step of drawing, to be exported as a graph.
-
-        It takes x, u and chosen, and returns the next x and p; all are `(1, *event_shape)`. `u` is uniform noise,
-        `chosen` is 1 where a pixel is to be drawn and 0 where it is kept, and `p` holds all conditionals. With one
-        pixel chosen after the other in raster order, the result is a draw from the model. With all missing pixels
-        chosen at once, each step puts right at least the first that is still wrong: repeated until nothing changes,
-        it ends at the very same image, most often much sooner (Song et al. 2021, arXiv:2002.03629).
-
-        The masks are multiplied into constant weights, of which bands of rows are kept up to the last column that
-        they see: little more than half of each matrix.
-        """
-        *hidden, output, direct = [layer.bands() for layer in (*self.hidden, self.output, self.direct)]
-        biases = [layer.bias.detach().clone() for layer in (*self.hidden, self.output)]
-
-        def step(x: Tensor, u: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
-            pixels = units = _centred(x.flatten(1))
-            for bands, bias in zip(hidden, biases, strict=False):
-                units = F.silu(_apply(bands, units) + bias)
-            logits = _apply(output, units) + _apply(direct, pixels) + biases[-1]
-            p = logits.sigmoid().unflatten(1, self.event_shape)
-            return torch.where(chosen > 0, (u < p).to(x.dtype), x), p
-
-        return step
-
 
 class MaskedLinear(nn.Linear):
     """A linear layer in which output k sees input j only where `above[k] >= below[j]`.
@@ -168,26 +143,16 @@ class MaskedLinear(nn.Linear):
     def __init__(self, below: Tensor, above: Tensor, bias: bool = True) -> None:
         super().__init__(len(below), len(above), bias)
         mask = (above[:, None] >= below).to(self.weight.dtype)
-        self.register_buffer("mask", mask, persistent=False)  # the constructor makes it again
+        self.register_buffer("mask", mask, persistent=False)  # not saved: the constructor makes it
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute `(B, outputs)` from `(B, inputs)`."""
         return F.linear(x, self.masked_weight(), self.bias)
 
     def masked_weight(self) -> Tensor:
-        """Return the weight with zeros where nothing may pass, `(outputs, inputs)`."""
+        """Return the weight with zeros where the mask forbids a connection, `(outputs, inputs)`."""
         return self.mask * self.weight
-
-    def bands(self) -> list[Tensor]:
-        """Cut the masked weight into bands of rows, each without the zero columns at its end."""
-        size = math.ceil(len(self.weight) / BLOCKS)
-        pairs = zip(self.masked_weight().detach().split(size), self.mask.split(size), strict=True)
-        return [weight[:, : int(mask[-1].sum())].clone() for weight, mask in pairs]
-
-
-def _apply(bands: list[Tensor], x: Tensor) -> Tensor:
-    return torch.cat([x[:, : band.shape[1]] @ band.T for band in bands], 1)
 
 
 def _centred(x: Tensor) -> Tensor:
-    return 2 * x - 1  # as in the VAE: with pixels 0…1, biases would be spent on the black background
+    return 2 * x - 1  # with pixels 0…1, the biases would have to compensate for the black background

@@ -10,23 +10,22 @@ References: Dempster, Laird and Rubin 1977; Bishop 2006, *Pattern Recognition an
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import torch
+from sklearn.cluster import kmeans_plusplus
 from torch import Tensor
+from torch.distributions import MultivariateNormal
 
-from gen_utils.base import GenerativeModel, batch, positive
-from gen_utils.likelihoods import LOG_2PI
+from gen_utils.base import GenerativeModel, binary, positive
 
-# Numbers in the largest tensor of a mixture of Gaussians: the data goes through in parts, so that memory is bounded
-# whatever N is, and small enough that a part stays in the cache.
-PART = 2**20
+PART = 2**20  # numbers in the largest tensor of a mixture of Gaussians: the data go through in parts of this size
 
 
 class Mixture(GenerativeModel):
-    """What mixtures share. A family writes down `log_joint` and `em_step`; all else follows.
+    """What all mixtures share. A subclass defines `log_joint`, `em_step` and `sample`.
 
     Args:
         K: number of components.
@@ -36,11 +35,6 @@ class Mixture(GenerativeModel):
     Raises:
         ValueError: a size that is not positive.
     """
-
-    # log π_k + log p(x|z=k) of each component: (B, K) in nats from (B, *event_shape).
-    log_joint: Callable[[Tensor], Tensor]
-    # One step of EM on all of x; returns the mean log p(x) from before it, in nats.
-    em_step: Callable[[Tensor], float]
 
     def __init__(
         self,
@@ -53,6 +47,14 @@ class Mixture(GenerativeModel):
         self.pi: Tensor
         self.register_buffer("pi", torch.full((K,), 1 / K))
 
+    def log_joint(self, x: Tensor) -> Tensor:
+        """Compute log π_k + log p(x|z=k) of each component: `(B, K)` in nats from `(B, *event_shape)`."""
+        raise NotImplementedError
+
+    def em_step(self, x: Tensor) -> float:
+        """Do one step of EM on all of `x`, and return the mean log p(x) from *before* it, in nats."""
+        raise NotImplementedError
+
     def log_prob(self, x: Tensor) -> Tensor:
         """Compute log p(x) = log Σ_k π_k p(x|z=k): `(B,)` in nats."""
         return self.log_joint(x).logsumexp(1)
@@ -61,15 +63,27 @@ class Mixture(GenerativeModel):
         """Compute p(z=k|x), `(B, K)`, each row with the sum 1: Bayes' rule."""
         return self.log_joint(x).softmax(1)
 
-    def _draw_z(self, n: int, generator: torch.Generator | None) -> Tensor:
-        return self.pi.multinomial(positive("n", n), replacement=True, generator=generator)
+    def _draw_z(self, n: int, y: Tensor | None, generator: torch.Generator | None) -> Tensor:
+        self.check_y(y, positive("n", n))
+        return self.pi.multinomial(n, replacement=True, generator=generator)
+
+    def _choose(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
+        # K different examples of x, spread over the data by k-means++, `(K, *event_shape)`.
+        if len(self.check_x(x)) >= self.K:
+            device = "cpu" if generator is None else generator.device
+            seed = int(torch.randint(2**31, (), generator=generator, device=device))
+            _, chosen = kmeans_plusplus(x.flatten(1).numpy(force=True), self.K, random_state=seed)
+            start = x[torch.from_numpy(chosen).long().to(x.device)]
+            if len(start.unique(dim=0)) == self.K:
+                return start
+        raise ValueError(f"x: expected at least {self.K} different examples, got {len(x.unique(dim=0))}")
 
 
 @dataclass(frozen=True)
 class EMStep:
     """One step of EM: its number, from 1, and the mean log p(x) in nats of the parameters that it *started* from.
 
-    What an E-step computes is that of the parameters it is given, so the gain of a step is seen at the next.
+    The E-step computes it on the way. The gain of a step is therefore seen in the next one.
     """
 
     number: int
@@ -120,56 +134,71 @@ class GaussianMixture(Mixture):
     def start_from(self, x: Tensor, *, generator: torch.Generator | None = None) -> Self:
         """Put the means on points of `x` by k-means++, and return the model.
 
-        Weights are equal, and each covariance a ball: the mean squared distance to the nearest mean, over D.
+        All weights are equal. Each covariance is vI, and v the mean squared distance to the nearest mean, over D.
 
         Raises:
             ValueError: fewer different examples than components.
         """
-        chosen, squared_distance = kmeans_plus_plus(self.check_x(x), self.K, generator)
-        D = x.shape[1]
-        variance = squared_distance.mean() / D
+        mu, D = self._choose(x, generator), x.shape[1]
+        variance = torch.cdist(x, mu).amin(1).square().mean() / D
         if variance == 0:  # as many components as different points
             variance = x.var(0, correction=0).mean() / self.K
         self.pi.fill_(1 / self.K)
-        self.mu.copy_(x[chosen])
+        self.mu.copy_(mu)
         self.covariance.copy_((variance + self.reg) * torch.eye(D, dtype=x.dtype, device=x.device))
         return self
 
     def log_joint(self, x: Tensor) -> Tensor:
         """Compute log π_k + log N(x | μ_k, Σ_k): `(B, K)` in nats from `(B, D)`."""
-        x = self.check_x(x)
-        whitener, _ = whiten(self.covariance)
-        parts = x.split(max(1, PART // self.mu.numel()))
-        return torch.cat([gaussian_log_joint(self.pi, self.mu, whitener, part)[0].T for part in parts])
+        normal = MultivariateNormal(self.mu, scale_tril=torch.linalg.cholesky(self.covariance))
+        parts = self.check_x(x).split(max(1, PART // self.mu.numel()))
+        return self.pi.log() + torch.cat([normal.log_prob(part[:, None]) for part in parts])
 
     @torch.no_grad()
     def em_step(self, x: Tensor) -> float:
         """Do one step of EM on all of `x`, and return the mean log p(x) from *before* it, in nats.
 
+        Bishop, section 9.2.2. A component with no example keeps its mean.
+
         Raises:
             FloatingPointError: a component that the step would make singular; the parameters stay as they were.
         """
-        x = self.check_x(x)
-        weight = x.new_ones(len(x))
-        *new, log_likelihood = gaussian_em_step(self.pi, self.mu, self.covariance, x, weight, self.reg)
-        # A variance that rounding could have made of nothing, given the dimensions before it.
+        # E: the responsibilities, (N, K).
+        log_joint = self.log_joint(x)
+        log_px = log_joint.logsumexp(1)
+        r = (log_joint - log_px[:, None]).exp()
+        # M: weighted averages.
+        counts = r.sum(0)
+        mu, covariance = self.mu.clone(), torch.empty_like(self.covariance)
+        for k in range(self.K):
+            weight = r[:, k] / counts[k].clamp_min(torch.finfo(x.dtype).tiny)
+            mu[k] += weight @ (x - self.mu[k])  # from the old mean: exact for data far from the origin too
+            centred = x - mu[k]
+            covariance[k] = (weight * centred.T) @ centred
+        covariance += self.reg * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+        self._check_covariance(covariance, counts, x)
+        for buffer, value in zip((self.pi, self.mu, self.covariance), (counts / len(x), mu, covariance), strict=True):
+            buffer.copy_(value)
+        return log_px.mean().item()
+
+    def _check_covariance(self, covariance: Tensor, counts: Tensor, x: Tensor) -> None:
+        factor, info = torch.linalg.cholesky_ex(covariance)
+        # The squared diagonal of the factor: each dimension's variance given the dimensions before it. Rounding alone
+        # can make it as large as this floor.
         floor = torch.finfo(x.dtype).eps * x.var(0, correction=0)
-        alive = (whiten(new[2])[1] > floor).all(1)
+        alive = (info == 0) & (factor.diagonal(dim1=1, dim2=2).square() > floor).all(1)
         if not alive.all():
             k = int((~alive).nonzero()[0])
             raise FloatingPointError(
-                f"component {k} of {self.K} became singular: it holds {new[0][k] * len(x):.3g} of {len(x)} examples, "
+                f"component {k} of {self.K} became singular: it holds {counts[k]:.3g} of {len(x)} examples, "
                 "which lie on a point, a line or a plane. The model keeps its parameters of the step before. Try "
                 f"another start, fewer components, or a larger reg (now {self.reg:g})."
             )
-        for buffer, value in zip((self.pi, self.mu, self.covariance), new, strict=True):
-            buffer.copy_(value)
-        return log_likelihood.item()
 
     @torch.no_grad()
-    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
         """Draw z, then x from the Gaussian of z: `(n, D)`."""
-        z = self._draw_z(n, generator)
+        z = self._draw_z(n, y, generator)
         eps = torch.randn(n, *self.event_shape, generator=generator, dtype=self.dtype, device=z.device)
         x = self.mu[z]
         for k, factor in enumerate(torch.linalg.cholesky(self.covariance)):
@@ -183,98 +212,8 @@ class GaussianMixture(Mixture):
         return K - 1 + K * D + K * D * (D + 1) // 2
 
 
-def gaussian_em_step(
-    pi: Tensor, mu: Tensor, covariance: Tensor, x: Tensor, weight: Tensor, reg: float | Tensor = 0.0
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Do one step of EM on a mixture of Gaussians: a pure function, to be exported as it is. Bishop, section 9.2.2.
-
-    Args:
-        pi: weights of the components, `(K,)`.
-        mu: their means, `(K, D)`.
-        covariance: their covariances, `(K, D, D)`.
-        x: the data, `(N, D)`.
-        weight: how often each example counts, `(N,)`, not negative, not all 0: 0 masks it out.
-        reg: added to each variance.
-
-    Returns:
-        The new `pi`, `mu` and `covariance`, and the mean log p(x) under the old ones, `()` in nats. A component with
-        no example keeps its mean.
-    """
-    whitener, _ = whiten(covariance)
-    counts, first, second, total = (torch.zeros_like(value) for value in (pi, mu, covariance, pi[0]))
-    rows = max(1, PART // mu.numel())
-    for part, part_weight in zip(x.split(rows), weight.split(rows), strict=True):
-        log_joint, centred = gaussian_log_joint(pi, mu, whitener, part)
-        log_px = log_joint.logsumexp(0)
-        r = (log_joint - log_px).exp() * part_weight
-        weighted = centred * r[:, None]
-        counts = counts + r.sum(1)
-        first = first + weighted.sum(2)
-        second = second + weighted @ centred.mT
-        total = total + part_weight @ log_px
-    # Moments about the old means: nothing is lost to rounding where the data lie far from the origin.
-    N = counts.sum()
-    safe = counts.clamp_min(torch.finfo(pi.dtype).tiny)
-    shift = first / safe[:, None]
-    covariance = second / safe[:, None, None] - shift[:, :, None] * shift[:, None]
-    return counts / N, mu + shift, covariance + reg * torch.eye(mu.shape[1]).to(mu), total / N
-
-
-def whiten(covariance: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute the lower triangular W with W Σ Wᵀ = I of each covariance Σ: `(K, D, D)`, and pivots `(K, D)`.
-
-    A pivot is the variance of a dimension given those before it: their product is det Σ, and Σ is invertible where
-    all are positive. Gaussian elimination on [Σ, I], since graphs for the browser have no Cholesky factor.
-    """
-    K, D, _ = covariance.shape
-    rest = torch.cat([covariance, torch.eye(D).to(covariance).expand(K, D, D)], dim=2)
-    rows, pivots = [], []
-    for d in range(D):
-        row, rest = rest[:, :1], rest[:, 1:]
-        pivot = row[:, :, d : d + 1]
-        rest = rest - rest[:, :, d : d + 1] / pivot * row
-        rows.append(row[:, :, D:] / pivot.sqrt())
-        pivots.append(pivot)
-    return torch.cat(rows, dim=1), torch.cat(pivots, dim=1)[:, :, 0]
-
-
-def gaussian_log_joint(pi: Tensor, mu: Tensor, whitener: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute log π_k + log N(x | μ_k, Σ_k), `(K, N)` in nats, and x − μ_k, `(K, D, N)`.
-
-    `whitener` is the first result of `whiten`. Examples come last: the sums over few dimensions run along memory.
-    """
-    centred = x.T - mu[:, :, None]
-    log_height = pi.log() + whitener.diagonal(dim1=1, dim2=2).log().sum(1) - 0.5 * mu.shape[1] * LOG_2PI
-    return log_height[:, None] - 0.5 * (whitener @ centred).square().sum(1), centred
-
-
-def kmeans_plus_plus(x: Tensor, K: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:  # noqa: N803
-    """Choose K examples of `(N, …)`, each with probability ∝ its squared distance to the nearest chosen before.
-
-    Returns their indices `(K,)`, and the squared distance of each example to the nearest of them, `(N,)`.
-    Arthur and Vassilvitskii 2007.
-
-    Raises:
-        ValueError: fewer different examples than K.
-    """
-    x = batch("x", x).flatten(1)
-    chosen: list[int] = []
-    nearest = x.new_ones(len(x))
-    for _ in range(positive("K", K)):
-        # By inversion, since `multinomial` takes at most 2²⁴ weights.
-        total = nearest.double().cumsum(0)
-        if total[-1] == 0:
-            raise ValueError(f"x: expected at least {K} different examples, got {len(chosen)}")
-        u = torch.rand((), generator=generator, dtype=torch.float64, device=x.device)
-        chosen.append(int(torch.searchsorted(total, u * total[-1], right=True)))
-        parts = x.split(max(1, PART // x.shape[1]))
-        distance = torch.cat([(part - x[chosen[-1]]).square().sum(1) for part in parts])
-        nearest = distance if len(chosen) == 1 else torch.minimum(nearest, distance)
-    return torch.tensor(chosen, device=x.device), nearest
-
-
 class BernoulliMixture(Mixture):
-    """A mixture of K pictures of independent black or white pixels: p(x|z=k) = Π_d μ_kd^x_d (1 − μ_kd)^(1 − x_d).
+    """A mixture of K products of independent black or white pixels: p(x|z=k) = Π_d μ_kd^x_d (1 − μ_kd)^(1 − x_d).
 
     Buffers `pi` `(K,)` and `mu` `(K, *event_shape)`, the probabilities of white. Before it is fitted: equal weights,
     probabilities drawn from 0.25…0.75 with PyTorch's global seed.
@@ -282,9 +221,10 @@ class BernoulliMixture(Mixture):
     Args:
         K: number of components.
         event_shape: shape of one example.
-        prior: imaginary white and as many imaginary black pixels that each pixel of each component has seen: what
-            keeps its probability off 0 and 1, where one unseen pixel would make an image impossible. EM then climbs
-            log p(x) of the data + prior·Σ_kd log μ_kd(1 − μ_kd): a Beta(1 + prior, 1 + prior) on each probability.
+        prior: how many white and how many black pixels the M-step adds to the counts of each pixel of each component.
+            They keep a probability away from 0 and 1, where a single pixel could make an image impossible. EM then
+            raises log p(x) of the data + prior·Σ_kd log μ_kd(1 − μ_kd): each probability has the prior
+            Beta(1 + prior, 1 + prior).
 
     Raises:
         ValueError: a size or a prior that is not positive.
@@ -300,21 +240,26 @@ class BernoulliMixture(Mixture):
 
     @torch.no_grad()
     def start_from(self, x: Tensor, *, generator: torch.Generator | None = None) -> Self:
-        """Make each component a mean of the data and one example, chosen by k-means++, and return the model.
+        """Set each component to ¾ of the data's mean and ¼ of an example, chosen by k-means++, and return the model.
 
         Raises:
             ValueError: fewer different examples than components.
         """
-        chosen, _ = kmeans_plus_plus(self.check_x(x), self.K, generator)
+        chosen = self._choose(x, generator)
         self.pi.fill_(1 / self.K)
-        self.mu.copy_((0.75 * x.mean(0) + 0.25 * x[chosen]).clamp(0.01, 0.99))
+        self.mu.copy_((0.75 * x.mean(0) + 0.25 * chosen).clamp(0.01, 0.99))
         return self
 
     def log_joint(self, x: Tensor) -> Tensor:
-        """Compute log π_k + log p(x|z=k): `(B, K)` in nats from `(B, *event_shape)` with values 0 and 1."""
+        """Compute log π_k + log p(x|z=k): `(B, K)` in nats from binary x, `(B, *event_shape)`.
+
+        Raises:
+            ValueError: pixels that are neither 0 nor 1; `binarize` them.
+        """
         # Σ_d x_d log μ_d + (1 − x_d) log(1 − μ_d) = Σ_d x_d logit μ_d + log(1 − μ_d): one matrix product.
         mu = self.mu.flatten(1)
-        return torch.addmm(self.pi.log() + torch.log1p(-mu).sum(1), self.check_x(x).flatten(1), mu.logit().T)
+        x = binary("x", self.check_x(x)).flatten(1)
+        return torch.addmm(self.pi.log() + torch.log1p(-mu).sum(1), x, mu.logit().T)
 
     @torch.no_grad()
     def em_step(self, x: Tensor) -> float:
@@ -331,9 +276,9 @@ class BernoulliMixture(Mixture):
         return log_joint.logsumexp(1).mean().item()
 
     @torch.no_grad()
-    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
         """Draw z, then each pixel black or white: `(n, *event_shape)` of 0 and 1."""
-        return torch.bernoulli(self.mu[self._draw_z(n, generator)], generator=generator)
+        return torch.bernoulli(self.mu[self._draw_z(n, y, generator)], generator=generator)
 
     @property
     def free_parameters(self) -> int:

@@ -1,4 +1,4 @@
-r"""Probabilistic PCA: a latent variable that can be integrated out exactly, since all there is of it is Gaussian.
+r"""Probabilistic PCA: a latent variable that can be integrated out exactly, since everything is Gaussian.
 
     z ~ N(0, I)          x|z ~ N(Wz + μ, σ² I)          x ~ N(μ, WWᵀ + σ² I)          z|x ~ N(M⁻¹Wᵀ(x − μ), σ²M⁻¹)
 
@@ -9,7 +9,7 @@ and Machine Learning*, section 12.2.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Self
 
 import torch
@@ -50,7 +50,7 @@ class PPCA(GenerativeModel):
         """Fit by maximum likelihood in closed form, and return the model. Tipping and Bishop 1999, eqs. 7 and 8.
 
         With the eigenvalues λ and eigenvectors U of the data's covariance (divided by N): σ² is the mean of the
-        D − K smallest λ, and W = U (Λ − σ² I)^½ of the K largest. Any rotation of z would do as well.
+        D − K smallest λ, and W = U (Λ − σ² I)^½ of the K largest. Any rotation of z gives the same density.
 
         Raises:
             ValueError: data inside a plane of at most K dimensions, for which σ would be 0.
@@ -59,7 +59,7 @@ class PPCA(GenerativeModel):
         K = self.latent_dim
         mu = x.mean(0, dtype=torch.float64)
         covariance = mu.new_zeros(len(mu), len(mu))
-        for part in x.split(4096):  # in double precision, which all of x might not fit in
+        for part in x.split(4096):  # all of x in double precision might not fit into memory
             centred = part.double() - mu
             covariance.addmm_(centred.T, centred, alpha=1 / len(x))
         values, vectors = torch.linalg.eigh(covariance)  # in ascending order
@@ -91,8 +91,9 @@ class PPCA(GenerativeModel):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Compute log N(x | μ, WWᵀ + σ² I): `(B,)` in nats, with K × K matrices only."""
+        # The exponent is the smallest value of ½‖(x − Wz − μ)/σ‖² + ½‖z‖², which the posterior's mean takes. Unlike
+        # torch's LowRankMultivariateNormal, this subtracts no large numbers from each other where σ is small.
         z, _ = self.posterior(x)
-        # The exponent is the least that any z costs, and it is the posterior's mean that costs the least.
         noise = (x - self.decode(z)).flatten(1) / self.sigma
         D, K = self.W.shape
         log_det = torch.linalg.slogdet(self._M())[1] + 2 * (D - K) * self.sigma.log()
@@ -122,12 +123,17 @@ class PPCA(GenerativeModel):
         return torch.where(observed, x, self.decode(torch.linalg.solve(M, projected)))
 
     @torch.no_grad()
-    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
         """Draw z, then x = Wz + μ + σε: `(n, *event_shape)`."""
-        device, dtype = self.mu.device, self.dtype
-        z = torch.randn(positive("n", n), self.latent_dim, generator=generator, dtype=dtype, device=device)
-        eps = torch.randn(n, *self.event_shape, generator=generator, dtype=dtype, device=device)
-        return self.decode(z) + self.sigma * eps
+        mean = self.sample_mean(n, y, generator=generator)
+        return mean + self.sigma * torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
+
+    @torch.no_grad()
+    def sample_mean(self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
+        """Draw z, and compute E[x|z] = Wz + μ: `(n, *event_shape)`, for pictures."""
+        self.check_y(y, positive("n", n))
+        z = torch.randn(n, self.latent_dim, generator=generator, dtype=self.dtype, device=self.device)
+        return self.decode(z)
 
     @property
     def free_parameters(self) -> int:
@@ -137,52 +143,3 @@ class PPCA(GenerativeModel):
 
     def _M(self) -> Tensor:  # noqa: N802
         return self.W.T @ self.W + self.sigma**2 * torch.eye(self.latent_dim).to(self.W)
-
-
-def refine_log_prob(
-    model: PPCA, x: Tensor, widening: float = 1.3
-) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
-    """Make the function that estimates log p(x) from draws of z, block after block: to be exported as it is.
-
-    The estimate is the log of the mean of p(x|z)p(z)/q(z) over z ~ q, once for q the prior, where that is p(x|z), and
-    once for q the exact posterior with all standard deviations times `widening`. The function takes
-
-        eps        standard normal noise of n draws for each of R repetitions, `(n, R, K)`
-        count      how many of the n draws count, `(1,)`, at least 1
-        before     how many draws the estimates hold already, `(1,)`; 0 at first
-        estimate   the estimates so far, `(R, 2)`: from the prior, from the posterior; any finite numbers at first
-
-    and returns the refined estimates, `(R, 2)` in nats.
-
-    With W = U S Vᵀ, z is turned by V. That changes neither p(z) nor p(x), but makes the dimensions of z independent
-    given x too: p(x|z) depends on x only through y = Uᵀ(x − μ), and a draw costs K operations, whatever D is.
-
-    Raises:
-        ValueError: not one example, or a widening that is not positive.
-    """
-    if len(model.check_x(x)) != 1:
-        raise ValueError(f"x: expected one example, got {len(x)}")
-    if not 0 < widening < math.inf:
-        raise ValueError(f"widening: expected a positive number, got {widening}")
-    U, s, _ = torch.linalg.svd(model.W.double(), full_matrices=False)
-    centred, sigma = (x.flatten() - model.mu).double(), model.sigma.double()
-    y = centred @ U
-    log_height = -0.5 * ((centred - U @ y) / sigma).square().sum() - len(centred) * (sigma.log() + 0.5 * LOG_2PI)
-    # z = mu + scale·ε, prior and posterior, `(2, K)` each.
-    variance = sigma**2 / (s**2 + sigma**2)
-    mu = torch.stack([torch.zeros_like(s), variance * s * y / sigma**2])
-    scale = torch.stack([torch.ones_like(s), widening * variance.sqrt()])
-    # So (y − s z)/σ = miss − slope·ε, and all of log p(x|z)p(z)/q(z) is a polynomial of second degree in ε.
-    miss, slope = (y - s * mu) / sigma, s * scale / sigma
-    constant = (log_height + scale.log().sum(1) - 0.5 * (miss.square() + mu.square()).sum(1)).to(x)
-    linear = (miss * slope - mu * scale).T.to(x)
-    quadratic = (-0.5 * (slope.square() + scale.square() - 1)).T.to(x)
-
-    def refine(eps: Tensor, count: Tensor, before: Tensor, estimate: Tensor) -> Tensor:
-        log_weight = constant + eps @ linear + eps.square() @ quadratic  # (n, R, 2)
-        counts = torch.arange(len(eps))[:, None, None] < count
-        terms = torch.cat([(estimate + before.log())[None], torch.where(counts, log_weight, -math.inf)])
-        highest = terms.amax(0)  # written out, since onnxruntime's logsumexp fails where the first term is −∞
-        return highest + (terms - highest).exp().sum(0).log() - (before + count).log()
-
-    return refine

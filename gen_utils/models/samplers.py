@@ -1,13 +1,13 @@
-r"""Ways from noise to data: free functions that know no network, only what it predicts.
+r"""Samplers, from noise to data: free functions that need no network, only its prediction.
 
     predict(x_t, log_snr)  →  x̂_0, c
 
-x̂_0 is the guess of the clean data in x_t, and c says how much noise the step back adds, β̃ at −1 and β at 1 (see
-`Schedule.log_variance`). `Diffusion.predict` is such a function, `from_score` makes one of a score that is known.
-Each sampler starts from x_T ~ N(0, I), visits the steps of a schedule from the last to the first, and yields the
-state after each. Fewer steps are a shorter schedule: `schedule.strided(20)`.
+x̂_0 is the prediction of the clean data in x_t, and c sets the variance of the step back: β̃ at −1, β at 1 (see
+`Schedule.log_variance`). `Diffusion.predict` is such a function, and `from_score` makes one from a known score. Each
+sampler starts from x_T ~ N(0, I), takes the steps of a schedule from the last to the first, and yields the state
+after each. For fewer steps, give it a shorter schedule: `schedule.strided(20)`.
 
-Without fresh noise all of them follow the same curves. With cos ψ = √ᾱ and sin ψ = √(1 − ᾱ) the noisy data is
+All samplers without fresh noise follow the same curves. With cos ψ = √ᾱ and sin ψ = √(1 − ᾱ) the noisy data is
 x = cos ψ x_0 + sin ψ ε, and the probability-flow ODE is dx/dψ = v, the velocity itself.
 
 References: Ho, Jain and Abbeel 2020, arXiv:2006.11239 (DDPM); Song, Meng and Ermon 2021, arXiv:2010.02502 (DDIM);
@@ -28,7 +28,7 @@ from gen_utils.likelihoods import normal_log_prob
 from gen_utils.models.schedule import (
     Schedule,
     alpha_bar_from,
-    beside,
+    append_dims,
     eps_from_x0,
     noise_like,
     posterior_mean,
@@ -42,15 +42,15 @@ Predict = Callable[[Tensor, Tensor], tuple[Tensor, Tensor | float]]
 
 
 def from_score(score: Callable[[Tensor, Tensor], Tensor], c: float = -1.0) -> Predict:
-    """Turn a score that is known into what samplers call, such as `from_score(moons().score)`.
+    """Make a known score a prediction for samplers, such as `from_score(moons().score)`.
 
     Args:
         score: `score(x_t, alpha_bar_t)`, the slope of log q(x_t) in x_t, `(B, …)` from `(B, …)` and `(B, 1, …)`.
-        c: the coefficient of the variance, the same everywhere.
+        c: the coefficient of the variance, the same for all x_t.
     """
 
     def predict(x_t: Tensor, log_snr: Tensor) -> tuple[Tensor, float]:
-        alpha_bar_t = beside(alpha_bar_from(log_snr), x_t)
+        alpha_bar_t = append_dims(alpha_bar_from(log_snr), x_t)
         return x0_from_score(score(x_t, alpha_bar_t), x_t, alpha_bar_t), c
 
     return predict
@@ -70,12 +70,12 @@ def ddpm_step(
 def ddim_step(
     x_t: Tensor, x0_hat: Tensor, alpha_bar_t: Tensor, alpha_bar_s: Tensor, eta: Tensor | float, eps: Tensor
 ) -> Tensor:
-    """Take x_t to x_s, s < t: to the noise level of s by the guessed noise and by fresh noise. DDIM, eqs. 12 and 16.
+    """Compute x_s from x_t, s < t: x̂_0 with part of the predicted noise and fresh noise. DDIM, eqs. 12 and 16.
 
     All `(B, …)`, or of shapes that broadcast to it. With `eta` 0 it is deterministic; with 1 it is `ddpm_step` of
     variance β̃, c = −1. The last step, where `alpha_bar_s` is 1, gives x̂_0.
     """
-    # What share of the noise at s is new: 1 at most, but for rounding.
+    # The fresh part of the noise's variance at s: at most 1, but rounding may exceed it.
     fresh = eta**2 * (alpha_bar_s - alpha_bar_t) / (alpha_bar_s * (1 - alpha_bar_t))
     kept = (1 - fresh).clamp(min=0)
     eps_hat = eps_from_x0(x0_hat, x_t, alpha_bar_t)
@@ -84,19 +84,20 @@ def ddim_step(
 
 @torch.no_grad()
 def ddpm(
-    predict: Predict, x_T: Tensor, schedule: Schedule, generator: torch.Generator | None = None
+    predict: Predict, x_T: Tensor, schedule: Schedule, *, generator: torch.Generator | None = None
 ) -> Iterator[Tensor]:
-    """Yield x_T, …, x_0 of ancestral sampling, with the variances that `predict` asks for: each `(B, …)`."""
+    """Yield x_T, …, x_0 of ancestral sampling, each `(B, …)`, with variances by the c that `predict` returns."""
     a = schedule.alpha_bar
     yield (x := batch("x_T", x_T))
     for t in range(schedule.T, 0, -1):
         x0_hat, c = predict(x, _log_snr(schedule, t, x))
-        yield (x := ddpm_step(x, x0_hat, schedule.log_variance(c, t), a[t], a[t - 1], noise_like(x, generator)))
+        eps = noise_like(x, generator=generator)
+        yield (x := ddpm_step(x, x0_hat, schedule.log_variance(c, t), a[t], a[t - 1], eps))
 
 
 @torch.no_grad()
 def ddim(
-    predict: Predict, x_T: Tensor, schedule: Schedule, eta: float = 0.0, generator: torch.Generator | None = None
+    predict: Predict, x_T: Tensor, schedule: Schedule, eta: float = 0.0, *, generator: torch.Generator | None = None
 ) -> Iterator[Tensor]:
     """Yield x_T, …, x_0 of DDIM, each `(B, …)`; with `eta` 0, nothing is drawn.
 
@@ -109,7 +110,7 @@ def ddim(
     yield (x := batch("x_T", x_T))
     for t in range(schedule.T, 0, -1):
         x0_hat, _ = predict(x, _log_snr(schedule, t, x))
-        eps = noise_like(x, generator) if eta else torch.zeros_like(x)
+        eps = noise_like(x, generator=generator) if eta else torch.zeros_like(x)
         yield (x := ddim_step(x, x0_hat, a[t], a[t - 1], eta, eps))
 
 
@@ -117,8 +118,8 @@ def ddim(
 def probability_flow(predict: Predict, x_T: Tensor, schedule: Schedule) -> Iterator[Tensor]:
     """Yield x_T, …, x_0 of the probability-flow ODE dx/dψ = v, each `(B, …)`, by Heun's method.
 
-    Every step but the last calls `predict` twice: at its start, and where that leads. The last gives x̂_0, as in DDIM:
-    at ψ = 0 there is no noise to be told from data.
+    Every step but the last calls `predict` twice, at its start and at its end. The last step returns x̂_0, as in DDIM:
+    at ψ = 0 there is no noise, and v cannot be predicted.
     """
     psi = _angles(schedule)
     yield (x := batch("x_T", x_T))
@@ -132,7 +133,7 @@ def probability_flow(predict: Predict, x_T: Tensor, schedule: Schedule) -> Itera
 
 @torch.no_grad()
 def reverse_sde(
-    predict: Predict, x_T: Tensor, schedule: Schedule, generator: torch.Generator | None = None
+    predict: Predict, x_T: Tensor, schedule: Schedule, *, generator: torch.Generator | None = None
 ) -> Iterator[Tensor]:
     """Yield x_T, …, x_0 of the reverse SDE, each `(B, …)`, by steps of Euler and Maruyama. Song et al. 2021, eq. 6.
 
@@ -145,15 +146,15 @@ def reverse_sde(
         score = score_from_x0(predict(x, _log_snr(schedule, t, x))[0], x, a[t])
         step = (a[t - 1] / a[t]).log()
         x = x + step * (0.5 * x + score)
-        yield (x := x + step.sqrt() * noise_like(x, generator) if t > 1 else x)
+        yield (x := x + step.sqrt() * noise_like(x, generator=generator) if t > 1 else x)
 
 
 @torch.no_grad()
 def flow_matching(predict: Predict, x_T: Tensor, schedule: Schedule) -> Iterator[Tensor]:
     """Yield the states `(B, …)` of the flow-matching ODE dx/dτ = ε̂ − x̂_0, from noise at τ = 1 to data at τ = 0.
 
-    Its noisy data is x = (1 − τ) x_0 + τ ε: x_t over cos ψ + sin ψ, which is how the network still reads it. Euler's
-    method along these straight lines is DDIM.
+    Its noisy data is x = (1 − τ) x_0 + τ ε, which is x_t / (cos ψ + sin ψ); the network is given x_t. Euler's method
+    along these straight lines is DDIM.
     """
     scale = _angles(schedule).cos() + _angles(schedule).sin()
     tau = _angles(schedule).sin() / scale
@@ -173,12 +174,14 @@ def inpaint(
     known: Tensor,
     mask: Tensor,
     repeats: int = 1,
+    *,
     generator: torch.Generator | None = None,
 ) -> Iterator[Tensor]:
-    """Yield x_T, …, x_0 of ancestral sampling, each `(B, …)`, where after each step what is known replaces the guess.
+    """Yield x_T, …, x_0 of ancestral sampling, each `(B, …)`; after each step the known pixels are put in.
 
-    Known pixels enter at the step's noise level, so the last step leaves them as they are. The rest is not yet told
-    of them when it is drawn: `repeats` above 1 add the step's noise again and repeat it. Lugmayr et al. 2022.
+    They are put in with the noise of that step, so at the last step they are exact. The other pixels of a step were
+    drawn without them; with `repeats` above 1 the step's noise is added again and the step repeated, so that they
+    fit. Lugmayr et al. 2022.
 
     Args:
         predict: what the model predicts.
@@ -186,7 +189,7 @@ def inpaint(
         schedule: the steps.
         known: data `(B, …)`, of which only the known pixels matter.
         mask: true where they are, of a shape that broadcasts to it.
-        repeats: how often each step is taken.
+        repeats: how many times each step is taken.
         generator: for the noise.
 
     Raises:
@@ -206,10 +209,10 @@ def inpaint(
     for t in range(schedule.T, 0, -1):
         for repeat in range(repeats):
             if repeat:
-                x = q_sample(x, noise_like(x, generator), a[t] / a[t - 1])  # back from s to t
+                x = q_sample(x, noise_like(x, generator=generator), a[t] / a[t - 1])  # back from s to t
             x0_hat, c = predict(x, _log_snr(schedule, t, x))
-            x = ddpm_step(x, x0_hat, schedule.log_variance(c, t), a[t], a[t - 1], noise_like(x, generator))
-            x = torch.where(mask, q_sample(known, noise_like(x, generator), a[t - 1]), x)
+            x = ddpm_step(x, x0_hat, schedule.log_variance(c, t), a[t], a[t - 1], noise_like(x, generator=generator))
+            x = torch.where(mask, q_sample(known, noise_like(x, generator=generator), a[t - 1]), x)
         yield x
 
 
@@ -217,11 +220,11 @@ def inpaint(
 def ode_log_prob(predict: Predict, x0: Tensor, schedule: Schedule) -> Tensor:
     """Compute log p(x_0) of the probability-flow ODE, `(B,)` in nats: exact but for the length of the steps.
 
-    log p(x_0) = log N(x_T | 0, I) + ∫ div v dψ on the way from data to noise, by Heun's method. Autograd gives the
-    divergence exactly, at one backward pass for each dimension. Song et al. 2021, eq. 39.
+    log p(x_0) = log N(x_T | 0, I) + ∫ div v dψ from data to noise, by Heun's method. Autograd gives the exact
+    divergence, with one backward pass for each dimension. Song et al. 2021, eq. 39.
     """
     x, psi = batch("x0", x0), _angles(schedule)
-    # The way starts where there is no noise: there ε̂ is 0, and so is v.
+    # At t = 0 there is no noise: ε̂ is 0, and v with it.
     v, divergence, integral = torch.zeros_like(x), x.new_zeros(len(x)), x.new_zeros(len(x))
     for t in range(1, schedule.T + 1):
         step = psi[t] - psi[t - 1]

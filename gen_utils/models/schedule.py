@@ -1,9 +1,9 @@
-r"""From data to noise: a schedule of small steps, all of them at once, and one of them back where x_0 is known.
+r"""From data to noise: a schedule of small steps, a jump over many of them, and one step back if x_0 is known.
 
     q(x_t | x_{t−1})  =  N(√(1 − β_t) x_{t−1},  β_t I)
     x_t  =  √ᾱ_t x_0 + √(1 − ᾱ_t) ε              with  ᾱ_t = ∏_{s ≤ t} (1 − β_s)  and  ε ~ N(0, I)
 
-Nothing here is learned. `diffusion` learns the way back, `samplers` walk it.
+Nothing here is learned. `diffusion` learns the way back, `samplers` follow it.
 
 References: Ho, Jain and Abbeel 2020, arXiv:2006.11239 (DDPM); Nichol and Dhariwal 2021, arXiv:2102.09672 (the cosine,
 and variances between β and β̃); Salimans and Ho 2022, arXiv:2202.00512 (the velocity).
@@ -35,14 +35,14 @@ class Schedule(nn.Module):
     """How much noise each step adds: buffers `(T + 1,)`, with entry t for step t and entry 0 for the data.
 
     `alpha_bar` ᾱ_t, `beta` β_t, `beta_tilde` β̃_t, the variance of q(x_{t−1}|x_t, x_0), `log_beta_tilde`, where β̃_2
-    stands for β̃_1 = 0, and `log_snr` log(ᾱ_t / (1 − ᾱ_t)), which is infinite at 0. They are computed in double
-    precision.
+    takes the place of β̃_1 = 0, and `log_snr` log(ᾱ_t / (1 − ᾱ_t)), which is infinite at 0. They are computed in
+    double precision.
 
     Args:
         alpha_bar: the signal that is left, `(T + 1,)`: 1, then falling, always above 0.
 
     Raises:
-        ValueError: another shape, or numbers that do not fall so.
+        ValueError: another shape, or numbers that do not fall from 1 or do not stay above 0.
     """
 
     alpha_bar: Tensor
@@ -54,20 +54,20 @@ class Schedule(nn.Module):
     def __init__(self, alpha_bar: Tensor) -> None:
         super().__init__()
         dtype = torch.get_default_dtype()
-        # Rounded before anything is computed from it: the 1 − ᾱ_t of `q_sample` then agrees with all that is here.
+        # Rounded first, so that 1 − ᾱ_t of `q_sample` agrees with the other buffers.
         alpha_bar = alpha_bar.to(dtype).double()
         if alpha_bar.ndim != 1 or len(alpha_bar) < 2:
             raise ValueError(f"alpha_bar: expected shape (T + 1,) with T ≥ 1, got shape {tuple(alpha_bar.shape)}")
         steps = alpha_bar.diff()
         if alpha_bar[0] != 1 or not (steps < 0).all() or alpha_bar[-1] <= 0:
-            came = f"{alpha_bar[0]:g} to {alpha_bar[-1]:g} by steps of {steps.min():g} to {steps.max():g}"
-            raise ValueError(f"alpha_bar: expected numbers that fall from 1 and stay above 0, got {came}")
+            given = f"{alpha_bar[0]:g} to {alpha_bar[-1]:g} by steps of {steps.min():g} to {steps.max():g}"
+            raise ValueError(f"alpha_bar: expected numbers that fall from 1 and stay above 0, got {given}")
         beta, beta_tilde = torch.zeros_like(alpha_bar), torch.zeros_like(alpha_bar)
         beta[1:] = 1 - alpha_bar[1:] / alpha_bar[:-1]
         beta_tilde[1:] = beta[1:] * (1 - alpha_bar[:-1]) / (1 - alpha_bar[1:])
-        # β̃_1 is 0: given x_0, it is known. Where a variance is wanted, the next one stands in for it.
-        stand_in = beta_tilde[2:3] if len(beta) > 2 else beta[1:]
-        log_beta_tilde = torch.cat([beta_tilde[:1], stand_in, beta_tilde[2:]]).log()
+        # β̃_1 is 0, since x_0 is given. Where a variance above 0 is needed, β̃_2 takes its place.
+        first = beta_tilde[2:3] if len(beta) > 2 else beta[1:]
+        log_beta_tilde = torch.cat([beta_tilde[:1], first, beta_tilde[2:]]).log()
         for name, values in (
             ("alpha_bar", alpha_bar),
             ("beta", beta),
@@ -83,7 +83,7 @@ class Schedule(nn.Module):
         return len(self.alpha_bar) - 1
 
     def strided(self, steps: int) -> "Schedule":
-        """Keep `steps` of the steps, those at their `place`: a part of a schedule is a schedule.
+        """Keep `steps` of the steps, at equal distances, as a shorter schedule.
 
         Raises:
             ValueError: more steps than there are, or none.
@@ -91,40 +91,40 @@ class Schedule(nn.Module):
         if positive("steps", steps) > self.T:
             raise ValueError(f"steps: expected at most the {self.T} of the schedule, got {steps}")
         i = torch.arange(steps + 1, dtype=torch.float64, device=self.alpha_bar.device)
-        return Schedule(self.alpha_bar[self.place(i, steps)]).to(self.alpha_bar.dtype)
+        return Schedule(self.alpha_bar[self.strided_step(i, steps)]).to(self.alpha_bar.dtype)
 
-    def place(self, i: Tensor, steps: Tensor | int) -> Tensor:
-        """Find which step t = round(i T / steps) is number i of a few `steps`: whole numbers, of the shape of i."""
+    def strided_step(self, i: Tensor, steps: Tensor | int) -> Tensor:
+        """Compute t = round(i T / steps), step i of `strided(steps)`: whole numbers, of the shape of i."""
         return (i * self.T / steps).round().long()
 
     def log_variance(self, c: Tensor | float, t: Tensor | int) -> Tensor:
         """Compute log σ² = (1 + c)/2 · log β_t + (1 − c)/2 · log β̃_t. Nichol and Dhariwal 2021, eq. 15.
 
-        So −1 is β̃ and 1 is β, and nothing forbids what lies beyond. `c` is a number or has the shape of x; `t` is a
-        number or `(B,)`. At t = 1, β̃_2 stands for β̃_1.
+        c = −1 gives β̃ and c = 1 gives β; other values are allowed too. `c` is a number or has the shape of x; `t` is
+        a number or `(B,)`. At t = 1, β̃_2 takes the place of β̃_1.
         """
         log_beta, log_beta_tilde = self.beta[t].log(), self.log_beta_tilde[t]
         if isinstance(c, Tensor):
-            log_beta, log_beta_tilde = beside(log_beta, c), beside(log_beta_tilde, c)
+            log_beta, log_beta_tilde = append_dims(log_beta, c), append_dims(log_beta_tilde, c)
         return torch.lerp(log_beta_tilde, log_beta, (1 + c) / 2)
 
 
 def alpha_bar_from(log_snr: Tensor) -> Tensor:
-    """Compute ᾱ from log(ᾱ / (1 − ᾱ)): any shape to the same."""
-    return 1 / (1 + torch.exp(-log_snr))  # the sigmoid, whose like in onnxruntime is too large below 1e-8
+    """Compute ᾱ = 1 / (1 + e^−λ) from λ = log(ᾱ / (1 − ᾱ)): any shape to the same."""
+    return 1 / (1 + torch.exp(-log_snr))
 
 
-def noise_like(x: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Draw ε ~ N(0, I) of the shape of x, in the default precision: the same numbers for a model in another."""
-    return torch.randn(x.shape, generator=generator, device=x.device).to(x.dtype)
+def noise_like(x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+    """Draw ε ~ N(0, I), of the shape, precision and device of x."""
+    return torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
 
 
-# x_t and v are x_0 and ε, turned by the angle whose cosine is √ᾱ_t. In all that follows `alpha_bar_t` is a number or
-# a tensor that broadcasts, and x_0, ε, v and the score, ∇ log p(x_t), are one prediction in four notations.
+# In the functions below `alpha_bar_t` is a number or a tensor that broadcasts. Given x_t, each of x_0, ε, v and the
+# score ∇ log p(x_t) follows from any other: they are four forms of one prediction.
 
 
 def q_sample(x0: Tensor, eps: Tensor, alpha_bar_t: Tensor | float) -> Tensor:
-    """Compute x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε: all steps up to t at once. Ho et al. 2020, eq. 4."""
+    """Compute x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε: t steps at once. Ho et al. 2020, eq. 4."""
     return alpha_bar_t**0.5 * x0 + (1 - alpha_bar_t) ** 0.5 * eps
 
 
@@ -139,7 +139,7 @@ def x0_from_v(v: Tensor, x_t: Tensor, alpha_bar_t: Tensor | float) -> Tensor:
 
 
 def v_from_x0(x0: Tensor, x_t: Tensor, alpha_bar_t: Tensor | float) -> Tensor:
-    """Undo `x0_from_v`."""
+    """Compute v from x_0, the inverse of `x0_from_v`."""
     return (alpha_bar_t**0.5 * x_t - x0) / (1 - alpha_bar_t) ** 0.5
 
 
@@ -149,7 +149,7 @@ def x0_from_eps(eps: Tensor, x_t: Tensor, alpha_bar_t: Tensor | float) -> Tensor
 
 
 def eps_from_x0(x0: Tensor, x_t: Tensor, alpha_bar_t: Tensor | float) -> Tensor:
-    """Undo `x0_from_eps`."""
+    """Compute ε from x_0, the inverse of `x0_from_eps`."""
     return (x_t - alpha_bar_t**0.5 * x0) / (1 - alpha_bar_t) ** 0.5
 
 
@@ -159,7 +159,7 @@ def x0_from_score(score: Tensor, x_t: Tensor, alpha_bar_t: Tensor | float) -> Te
 
 
 def score_from_x0(x0: Tensor, x_t: Tensor, alpha_bar_t: Tensor | float) -> Tensor:
-    """Undo `x0_from_score`: from E[x_0|x_t] to ∇ log p(x_t)."""
+    """Compute ∇ log p(x_t) from E[x_0|x_t], the inverse of `x0_from_score`."""
     return (alpha_bar_t**0.5 * x0 - x_t) / (1 - alpha_bar_t)
 
 
@@ -172,6 +172,6 @@ def posterior_mean(x0: Tensor, x_t: Tensor, alpha_bar_t: Tensor | float, alpha_b
     return to_x0 * x0 + to_x_t * x_t
 
 
-def beside(values: Tensor, x: Tensor) -> Tensor:
-    """Shape one value an example, `(B,)` or a single one, so that it broadcasts over x."""
+def append_dims(values: Tensor, x: Tensor) -> Tensor:
+    """Append axes to one value for each example, `(B,)`, or to a single one, so that it broadcasts over x."""
     return values.reshape(values.shape + (1,) * (x.ndim - values.ndim))

@@ -38,7 +38,7 @@ class Density(NamedTuple):
     component.
     """
 
-    mixture: toys.Mixture
+    mixture: toys.IsotropicMixture
     edges: Tensor
     modes: int
     scale: float
@@ -52,7 +52,9 @@ class Density(NamedTuple):
         return {"centre": [*self.centre], "limit": self.limit, "modes": modes, "radius": 3 * sigma}
 
 
-def _density(mixture: toys.Mixture, modes: int, scale: float, centre: tuple[float, float], limit: float) -> Density:
+def _density(
+    mixture: toys.IsotropicMixture, modes: int, scale: float, centre: tuple[float, float], limit: float
+) -> Density:
     return Density(mixture, mixture.log_weights.exp().cumsum(0)[:-1], modes, scale, centre, limit)
 
 

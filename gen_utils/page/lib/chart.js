@@ -1,17 +1,26 @@
-// A chart's two axes: lines, ticks and names. What is drawn on them is the widget's own.
+// A chart's two axes: lines, ticks and names. The widget draws on them.
 
-// Paint axes over `x` and `y`, each {range: [low, high], ticks: [[value, text], …], name}. Returns where a value lies,
-// in CSS pixels: {toX, toY}.
-function paintChart(context, width, height, { x, y }) {
+import { signed } from "./elements.js";
+
+// Paint the axes `x` and `y`, each {range: [low, high], ticks: [[value, text], …], name}. Returns functions from values
+// to CSS pixels: {toX, toY}.
+export function paintChart(context, width, height, { x, y }) {
   const [left, right, top, bottom] = [54, 12, 10, 40]; // margins, for the axes' numbers and names
-  const place = ([low, high], from, to) => (value) => from + ((value - low) / (high - low)) * (to - from);
+  const place =
+    ([low, high], from, to) =>
+    (value) =>
+      from + ((value - low) / (high - low)) * (to - from);
   const [toX, toY] = [place(x.range, left, width - right), place(y.range, height - bottom, top)];
   const floor = height - bottom;
   context.font = "12px sans-serif";
   context.textBaseline = "middle";
   context.lineWidth = 1;
   context.beginPath();
-  [[left, top], [left, floor], [width - right, floor]].forEach((corner) => context.lineTo(...corner));
+  [
+    [left, top],
+    [left, floor],
+    [width - right, floor],
+  ].forEach((corner) => context.lineTo(...corner));
   context.stroke();
   context.textAlign = "center";
   for (const [value, text] of x.ticks) {
@@ -33,12 +42,12 @@ function paintChart(context, width, height, { x, y }) {
   return { toX, toY };
 }
 
-// Round numbers from low to high, at most some five of them, as ticks.
-function roundTicks([low, high]) {
+// Round numbers from low to high, about five or fewer, as ticks.
+export function roundTicks([low, high]) {
   const power = 10 ** Math.floor(Math.log10((high - low) / 5));
   const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= (high - low) / 5);
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   const first = Math.ceil(low / step);
   const count = Math.floor(high / step) - first + 1;
-  return Array.from({ length: count }, (_, i) => [(first + i) * step, ((first + i) * step).toFixed(digits).replace("-", "−")]);
+  return Array.from({ length: count }, (_, i) => [(first + i) * step, signed(((first + i) * step).toFixed(digits))]);
 }

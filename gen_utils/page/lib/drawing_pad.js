@@ -1,28 +1,34 @@
-// A pad to draw a digit on, with a finger, a pen, a mouse or the keyboard. What is drawn is read as ink, 0…1;
-// what is made of it is a graph's affair.
+// A pad to draw a digit on, with a finger, a pen, a mouse or the keyboard. Its content is read as ink, 0…1.
+
+import { button, h } from "./elements.js";
+import { inkImage } from "./images.js";
 
 const PAD_SIDE = 280; // of the drawing, in pixels: ten for each of MNIST's
 const PEN_WIDTH = PAD_SIDE / 12; // about MNIST's, once the drawing is 20 pixels high
 const PEN_STEP = 7; // what an arrow key moves the pen
 
-// `examples` are images of 28 × 28 bytes, one after the other, that a button shows in turn; `onchange()` hears of
-// each change. Returns the element and its buttons; ink(), a tensor of 280 × 280, 1 for ink; set(values), its numbers;
-// show(k), an example; put(bytes), an image; and clear().
-function drawingPad({ label, examples = new Uint8Array(), onchange }) {
+// `examples` are images of 28 × 28 bytes, one after the other, that a button shows in turn; `onchange()` is called for
+// each change. Returns the element and its buttons; ink(), a tensor of 280 × 280, 1 for ink; showExample(k);
+// clear(); and setImage(bytes), which shows an image and does not call `onchange`.
+export function drawingPad({ label, examples = new Uint8Array(), onchange }) {
   const canvas = h("canvas", {
-    class: "gu-ink", role: "application", "aria-roledescription": "drawing pad", tabindex: 0,
+    class: "gu-ink",
+    role: "application",
+    "aria-roledescription": "drawing pad",
+    tabindex: 0,
     "aria-label": `${label}: draw with a finger, a pen or the mouse, or move with the arrow keys and press Space to lower or lift the pen`,
-    width: PAD_SIDE, height: PAD_SIDE,
+    width: PAD_SIDE,
+    height: PAD_SIDE,
   });
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const cursor = h("span", { class: "gu-cursor", hidden: true });
   const note = h("p", { class: "gu-hint", role: "status" });
-  const wipe = () => {
+  const fill = () => {
     context.fillStyle = "#fff";
     context.fillRect(0, 0, PAD_SIDE, PAD_SIDE);
   };
   const clear = () => {
-    wipe();
+    fill();
     onchange();
   };
   const ink = () => {
@@ -31,12 +37,7 @@ function drawingPad({ label, examples = new Uint8Array(), onchange }) {
     for (let i = 0; i < values.length; i++) values[i] = 1 - data[4 * i] / 255;
     return { data: values, dims: [1, 1, PAD_SIDE, PAD_SIDE] };
   };
-  const set = (values) => {
-    context.putImageData(inkImage(values, PAD_SIDE, PAD_SIDE), 0, 0);
-    onchange();
-  };
-  // An image of 28 × 28 bytes, enlarged; `onchange` does not hear of it.
-  const put = (bytes) => {
+  const setImage = (bytes) => {
     const small = h("canvas", { width: 28, height: 28 });
     const values = Float32Array.from(bytes, (byte) => byte / 255);
     small.getContext("2d").putImageData(inkImage(values, 28, 28), 0, 0);
@@ -44,20 +45,21 @@ function drawingPad({ label, examples = new Uint8Array(), onchange }) {
     context.drawImage(small, 0, 0, PAD_SIDE, PAD_SIDE);
   };
   let shown = 0;
-  const show = (k) => {
+  const showExample = (k) => {
     shown = k;
-    put(examples.subarray(784 * k, 784 * (k + 1)));
+    setImage(examples.subarray(784 * k, 784 * (k + 1)));
     onchange();
   };
 
-  followKeys(canvas, penOn(context), onchange, cursor, note);
-  followPointer(canvas, penOn(context), onchange);
-  wipe();
+  drawWithKeys(canvas, penOn(context), onchange, cursor, note);
+  drawWithPointer(canvas, penOn(context), onchange);
+  fill();
 
   const buttons = h("div", { class: "gu-buttons" }, button("Clear", clear));
-  if (examples.length) buttons.prepend(button("An example", () => show((shown + 1) % (examples.length / 784))));
+  if (examples.length)
+    buttons.prepend(button("An example", () => showExample((shown + 1) % (examples.length / 784))));
   const element = h("div", { class: "gu-pad" }, h("div", { class: "gu-paper" }, canvas, cursor), note, buttons);
-  return { element, buttons, ink, set, put, show, clear };
+  return { element, buttons, ink, setImage, showExample, clear };
 }
 
 // A round pen: from the middle of one step to the middle of the next it draws a curve, so that strokes have no corners.
@@ -89,7 +91,7 @@ function penOn(context) {
   return { lower, move, lift };
 }
 
-function followPointer(canvas, pen, onchange) {
+function drawWithPointer(canvas, pen, onchange) {
   const place = (event) => {
     const box = canvas.getBoundingClientRect();
     return [((event.clientX - box.left) / box.width) * PAD_SIDE, ((event.clientY - box.top) / box.height) * PAD_SIDE];
@@ -118,11 +120,11 @@ function followPointer(canvas, pen, onchange) {
   canvas.addEventListener("pointercancel", end);
 }
 
-function followKeys(canvas, pen, onchange, cursor, note) {
+function drawWithKeys(canvas, pen, onchange, cursor, note) {
   const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   const at = [PAD_SIDE / 2, PAD_SIDE / 2];
   let down = false;
-  const tell = () => {
+  const showHint = () => {
     cursor.style.left = `${(100 * at[0]) / PAD_SIDE}%`;
     cursor.style.top = `${(100 * at[1]) / PAD_SIDE}%`;
     cursor.classList.toggle("gu-down", down);
@@ -130,33 +132,35 @@ function followKeys(canvas, pen, onchange, cursor, note) {
     else if (down) note.textContent = "The pen is down: arrow keys draw, Space lifts it.";
     else note.textContent = "The pen is up: arrow keys move it, Space lowers it.";
   };
-  const lay = (isDown) => {
+  const setPen = (isDown) => {
     if (isDown && !down) pen.lower(...at);
     if (!isDown && down) pen.lift();
     if (isDown !== down) onchange();
     down = isDown;
   };
-  const appear = (visible) => {
-    if (!visible) lay(false);
+  const showCursor = (visible) => {
+    if (!visible) setPen(false);
     cursor.hidden = !visible;
-    tell();
+    showHint();
   };
   canvas.addEventListener("keydown", (event) => {
     if (event.key !== " " && !(event.key in arrows)) return;
     event.preventDefault();
     if (event.key === " ") {
-      if (!event.repeat) lay(!down);
+      if (!event.repeat) setPen(!down);
     } else {
-      arrows[event.key].forEach((sign, axis) => (at[axis] = Math.max(0, Math.min(PAD_SIDE, at[axis] + PEN_STEP * sign))));
+      arrows[event.key].forEach(
+        (sign, axis) => (at[axis] = Math.max(0, Math.min(PAD_SIDE, at[axis] + PEN_STEP * sign))),
+      );
       if (down) {
         pen.move(...at);
         onchange();
       }
     }
-    appear(true);
+    showCursor(true);
   });
-  canvas.addEventListener("focus", () => appear(canvas.matches(":focus-visible")));
-  canvas.addEventListener("blur", () => appear(false));
-  canvas.addEventListener("pointerdown", () => appear(false));
-  tell();
+  canvas.addEventListener("focus", () => showCursor(canvas.matches(":focus-visible")));
+  canvas.addEventListener("blur", () => showCursor(false));
+  canvas.addEventListener("pointerdown", () => showCursor(false));
+  showHint();
 }

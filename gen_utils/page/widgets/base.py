@@ -1,7 +1,7 @@
-"""The Python half of runtime.js: a widget that holds exported graphs and answers for them in a live notebook."""
+"""The Python half of every widget: it holds exported graphs, and answers the page about them in a live notebook."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,42 +9,42 @@ import anywidget
 import matplotlib.pyplot as plt
 import numpy as np
 import traitlets
+from anywidget.experimental import command
 from IPython.display import display
-from matplotlib.figure import Figure
 from torch import Tensor
 
+from gen_utils import plots
 from gen_utils.base import batch
-from gen_utils.page.drawing import FIELD, SIDE
 from gen_utils.page.export import Graph
-from gen_utils.plots import COLOURS
+from gen_utils.page.graphs.drawing import FIELD, SIDE
 
-FOLDER = Path(__file__).parent
 # Where onnxruntime-web comes from outside the published page, which serves its own copy of this version.
 CDN = "https://cdn.jsdelivr.net/npm/onnxruntime-web@1.30.0/dist/"
+
+
+Answer = tuple[dict[str, Any], list[bytes]]  # JSON and buffers, as anywidget's commands return them
 
 
 class GraphWidget(anywidget.AnyWidget):
     """A widget whose arithmetic is exported graphs, run by the browser or, failing that, by this kernel.
 
     Its state holds each graph's file name and digest, never its weights: the published page fetches the file,
-    a live notebook asks for its bytes. A subclass names its own ESM with `esm("name.js")` and, if it needs any, more
-    style with `css("name.css")`, and draws its `poster`.
+    a live notebook asks for its bytes. A subclass has a folder of its own, with `index.js` and `style.css`, which
+    `make widgets` bundles; it sets `_esm, _css = bundle(__file__)`.
 
     Args:
-        graphs: the graphs by the names that the ESM calls them.
+        graphs: the graphs by the names that `index.js` uses.
         **state: values of the subclass's traits.
     """
 
-    _css: Path | str = FOLDER / "../lib/base.css"
     graphs = traitlets.Dict().tag(sync=True)
-    colours = traitlets.Dict(COLOURS).tag(sync=True)
+    colours = traitlets.Dict(plots.COLOURS).tag(sync=True)
     cdn = traitlets.Unicode(CDN).tag(sync=True)
 
     def __init__(self, graphs: Mapping[str, Graph], **state: Any) -> None:
         self._graphs = dict(graphs)
         files = {name: {"file": graph.path.name, "sha256": graph.sha256} for name, graph in graphs.items()}
         super().__init__(graphs=files, **state)
-        self.on_msg(self._answer)
 
     def __repr__(self) -> str:
         """Name the class alone: the same text after every run."""
@@ -58,13 +58,14 @@ class GraphWidget(anywidget.AnyWidget):
         """
         return self._graph(graph).run(**inputs)
 
-    def poster(self) -> Figure:
-        """Draw the widget as it first appears, for readers that run neither kernel nor JavaScript."""
-        raise TypeError(f"{type(self).__name__} has no poster")
-
     def show(self) -> None:
-        """Display the poster, then the widget, which hides the poster once it lives."""
-        figure = self.poster()
+        """Display a line of text as a picture, then the widget, which hides the picture once it lives.
+
+        `make execute` replaces the picture by a screenshot of the widget: its poster.
+        """
+        figure, ax = plots.figure(height=0.4)
+        ax.axis("off")
+        ax.text(0.5, 0.5, "The widget appears here when it has loaded.", ha="center", va="center", fontsize=8)
         display(figure)
         plt.close(figure)
         display(self)
@@ -74,23 +75,33 @@ class GraphWidget(anywidget.AnyWidget):
             raise ValueError(f"expected one of the graphs {sorted(self._graphs)}, got {name!r}")
         return self._graphs[name]
 
-    def _answer(self, _: object, question: dict[str, Any], buffers: list[memoryview]) -> None:
-        # Whatever goes wrong travels back as text: an exception here would only reach the kernel's log.
-        try:
-            if question["ask"] == "bytes":
-                self.send({"id": question["id"]}, [self._graph(question["graph"]).read()])
-                return
-            if question["ask"] != "run":
-                raise ValueError(f'expected a question for "bytes" or "run", got {question["ask"]!r}')
+    @command
+    def read_graph(self, name: str, _: list[memoryview]) -> Answer:
+        """Answer the page with the bytes of a graph."""
+        return _or_error(lambda: ({}, [self._graph(name).read()]))
+
+    @command
+    def run_graph(self, message: dict[str, Any], buffers: list[memoryview]) -> Answer:
+        """Run a graph for a page that can't: float32 arrays travel as buffers, their names and shapes as text."""
+
+        def answer() -> Answer:
             inputs = {
                 given["name"]: np.frombuffer(data, np.float32).reshape(given["dims"])
-                for given, data in zip(question["inputs"], buffers, strict=True)
+                for given, data in zip(message["inputs"], buffers, strict=True)
             }
-            found = self.run(question["graph"], **inputs)
+            found = self.run(message["graph"], **inputs)
             outputs = [{"name": name, "dims": list(value.shape)} for name, value in found.items()]
-            self.send({"id": question["id"], "outputs": outputs}, [value.tobytes() for value in found.values()])
-        except Exception as error:
-            self.send({"id": question.get("id"), "error": f"{type(error).__name__}: {error}"})
+            return {"outputs": outputs}, [value.tobytes() for value in found.values()]
+
+        return _or_error(answer)
+
+
+def _or_error(answer: Callable[[], Answer]) -> Answer:
+    # The page shows an error's text; an exception would only reach the kernel's log.
+    try:
+        return answer()
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"}, []
 
 
 class DrawingWidget(GraphWidget):
@@ -119,20 +130,16 @@ class DrawingWidget(GraphWidget):
         return self.run("prepare", ink=self.drawing())["x"]
 
 
-def esm(*names: str) -> str:
-    """Join runtime.js and a widget's own files, in this order, to the one module that anywidget loads."""
-    return "".join((FOLDER / name).read_text() for name in ("../lib/runtime.js", *names))
-
-
-def css(*names: str) -> str:
-    """Join runtime.css and a widget's own files, in this order, to its style sheet."""
-    return "".join((FOLDER / name).read_text() for name in ("../lib/base.css", *names))
+def bundle(module: str) -> tuple[str, str]:
+    """Read the JavaScript and CSS that `make widgets` bundled beside `module`, the `__file__` of a widget."""
+    folder = Path(module).parent
+    return (folder / "bundle.js").read_text("utf-8"), (folder / "bundle.css").read_text("utf-8")
 
 
 def check_shapes(
     graph: Graph, inputs: Mapping[str, tuple[int, ...]], outputs: Mapping[str, tuple[int, ...]] | None = None
 ) -> None:
-    """Say so if a graph takes something else than it should, or gives it, where that is told.
+    """Check the names and shapes of a graph's inputs and, where they are given, of its outputs.
 
     Raises:
         ValueError: other names or shapes.
@@ -154,7 +161,7 @@ def class_names(classes: Sequence[str]) -> list[str]:
 
 
 def images_to_text(name: str, images: Tensor) -> str:
-    """Write images `(N, 1, 28, 28)` in [0, 1] as base64 of a byte a pixel, which `imageBytes` in runtime.js reads.
+    """Write images `(N, 1, 28, 28)` in [0, 1] as base64 of a byte a pixel, which `imageBytes` in images.js reads.
 
     Raises:
         TypeError: not a tensor of floating-point numbers.

@@ -4,25 +4,22 @@ import math
 
 import numpy as np
 import traitlets
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from gen_utils import plots
-from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
+from gen_utils.page.graphs.drawing import FIELD
 from gen_utils.page.noise import Noise
-from gen_utils.page.widgets.base import DrawingWidget, check_shapes, esm
+from gen_utils.page.widgets.base import DrawingWidget, bundle, check_shapes
 
 
 class Completion(DrawingWidget):
     """A pad to draw a digit on; the model sees its upper rows alone, and completes them, for several draws of noise.
 
     Args:
-        step: `MADE.step()` as a graph from `x`, `u` and `chosen` to `x_next` and `p`, `(B, 1, 28, 28)` each: B
-            completions are made at once.
+        step: `gen_utils.page.graphs.made.draw_in_rounds` as a graph from `x`, `u` and `chosen` to `x_next` and `p`,
+            `(B, 1, 28, 28)` each: B completions are made at once.
         prepare: a graph from `ink`, `(1, 1, 280, 280)`, to `x`, `(1, 1, 28, 28)`, pixels of 0 or 1:
-            `gen_utils.page.drawing.prepare` and a threshold.
+            `gen_utils.page.graphs.drawing.prepare` and a threshold.
         examples: images that a reader may begin with, `(n, 1, 28, 28)` in [0, 1].
 
     Raises:
@@ -30,7 +27,7 @@ class Completion(DrawingWidget):
         ValueError: examples of another shape or outside [0, 1], or a step of other shapes.
     """
 
-    _esm = esm("../lib/drawing_pad.js", "completion/index.js")
+    _esm, _css = bundle(__file__)
     batch = traitlets.Int().tag(sync=True)
     rows = traitlets.Int(FIELD // 2).tag(sync=True)
     seed = traitlets.Int(0).tag(sync=True)
@@ -66,20 +63,6 @@ class Completion(DrawingWidget):
             while before is None or not np.array_equal(x, before):
                 before, x = x, self.run("step", x=x, u=u, chosen=chosen)["x_next"]
         return x
-
-    def poster(self) -> Figure:
-        """Draw the first example as the model sees it, and its completions."""
-        x = self.prepared()
-        figure, axes = plots.figure(columns=2, height=1.35, width_ratios=[1, self.batch])
-        pictures = {"hidden below the line": (x, "#d0d0d0"), "completed": (self.complete(x), plots.COLOURS["model"])}
-        for ax, (name, (images, below)) in zip(axes, pictures.items(), strict=True):
-            ink = np.where(np.arange(FIELD)[:, None, None] < self.rows, to_rgb(plots.COLOURS["data"]), to_rgb(below))
-            ax.imshow(np.concatenate(1 - images[:, 0, :, :, None] * (1 - ink), axis=1), interpolation="nearest")
-            ax.axhline(self.rows - 0.5, color=plots.COLOURS["truth"], lw=1, ls="--")
-            ax.set(xticks=[], yticks=[])
-            ax.set_xlabel(name, fontsize=8)
-            ax.spines[:].set_visible(False)
-        return figure
 
 
 def _batch(step: Graph) -> int:

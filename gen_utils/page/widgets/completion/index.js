@@ -1,37 +1,42 @@
-// Draw a digit: the model sees its upper rows alone and completes them, row by row, for several draws of noise.
+// Draw a digit: the model is given its upper rows alone and completes them, row by row, for several draws of noise.
 
-function render({ model, el }) {
-  comeAlive({ model, el, build: (graphs) => buildCompletion(model, graphs) });
-}
+import "./style.css";
+import { drawingPad } from "../../lib/drawing_pad.js";
+import { button, h, reserve, setter, slider } from "../../lib/elements.js";
+import { imageBytes, isBlank, rgb } from "../../lib/images.js";
+import { latest } from "../../lib/lifetime.js";
+import { Noise } from "../../lib/noise.js";
+import { widget } from "../../lib/widget.js";
 
-function buildCompletion(model, graphs) {
+function buildCompletion(view) {
+  const { model, graphs } = view;
   const [B, colours] = [model.get("batch"), model.get("colours")];
-  const seen = cutImage("Your drawing, prepared as MNIST was; what lies below the line is hidden from the model");
+  const given = cutImage("Your drawing, prepared as MNIST was; what lies below the line is hidden from the model");
   const completions = Array.from({ length: B }, (_, i) => cutImage(`Completion ${i + 1}`));
   const text = h("p", { class: "gu-hint", role: "status" });
   let x = new Float32Array(784); // prepared, all of it
   let changes = 0; // of the drawing or of what is kept: a completion of what was there before stops
 
+  // The rows before `rows` are kept from the drawing; those before `end` are there.
   const show = (images, rows, end) => {
-    const data = rgb(colours.data);
-    const drawn = rgb(colours.model);
-    completions.forEach((each, i) => each.paint(images.subarray(784 * i, 784 * (i + 1)), rows, (row) => (row < rows ? data : row < end ? drawn : null)));
+    const [data, drawn] = [rgb(colours.data), rgb(colours.model)];
+    const colour = (row) => (row < rows ? data : row < end ? drawn : null);
+    for (const [i, each] of completions.entries()) each.paint(images.subarray(784 * i, 784 * (i + 1)), rows, colour);
   };
   const prepare = latest(async () => {
     const began = performance.now();
     const found = await graphs.run("prepare", { ink: pad.ink() });
     x = found.x.data;
-    cover(began);
+    showGiven(began);
   });
-  const cover = (began) => {
+  const showGiven = (began) => {
     changes += 1;
     const rows = model.get("rows");
     const [data, hidden] = [rgb(colours.data), rgb("#d0d0d0")];
-    seen.paint(x, rows, (row) => (row < rows ? data : hidden));
+    given.paint(x, rows, (row) => (row < rows ? data : hidden));
     show(repeated(x, B), rows, rows);
-    const blank = x.every((pixel) => pixel === 0);
-    text.textContent = blank ? "Nothing is drawn." : `The model sees ${rows} of 28 rows.`;
-    seen.canvas.dataset.ms = performance.now() - began;
+    text.textContent = isBlank(x) ? "Nothing is drawn." : `The model is given ${rows} of 28 rows.`;
+    given.canvas.dataset.ms = performance.now() - began;
   };
 
   // In a row all pixels are drawn at once, again and again until nothing changes: each time at least the first wrong
@@ -44,15 +49,19 @@ function buildCompletion(model, graphs) {
     for (let row = rows; row < 28; row++) {
       const chosen = Float32Array.from(images, (_, i) => Number(Math.floor((i % 784) / 28) === row));
       for (let settled = false; !settled; ) {
-        const { x_next } = await graphs.run("step", { x: { data: images, dims }, u: { data: u, dims }, chosen: { data: chosen, dims } });
+        const { x_next } = await graphs.run("step", {
+          x: { data: images, dims },
+          u: { data: u, dims },
+          chosen: { data: chosen, dims },
+        });
         settled = x_next.data.every((pixel, i) => pixel === images[i]);
         images = x_next.data;
       }
       if (change !== changes || seed !== model.get("seed")) return;
       show(images, rows, row + 1);
-      await nextFrame();
+      await view.nextFrame();
     }
-    text.textContent = `${28 * (28 - rows)} pixels of each completion drawn from p(pixel | all before it).`;
+    text.textContent = drawnPixels(rows);
     done.dataset.images = Array.from(images, Number).join("");
     done.dataset.shown = JSON.stringify({ rows, seed });
     done.dataset.ms = performance.now() - began;
@@ -60,38 +69,74 @@ function buildCompletion(model, graphs) {
 
   const set = setter(model);
   let prepared = null;
-  const pad = drawingPad({ label: "Drawing pad", examples: imageBytes(model.get("examples")), onchange: () => (prepared = prepare()) });
+  const pad = drawingPad({
+    label: "Drawing pad",
+    examples: imageBytes(model.get("examples")),
+    onchange: () => (prepared = prepare()),
+  });
   const rows = slider({
-    label: "Rows that are kept", symbol: "rows", format: String, min: 1, max: 27, step: 1, value: model.get("rows"),
+    label: "Rows that are kept",
+    symbol: "rows",
+    format: String,
+    min: 1,
+    max: 27,
+    step: 1,
+    value: model.get("rows"),
     oninput: (value) => set({ rows: value }),
   });
-  model.on("change:example", () => pad.show(model.get("example")));
+  model.on("change:example", () => pad.showExample(model.get("example")));
   model.on("change:rows", () => {
     rows.set(model.get("rows"));
-    cover(performance.now());
+    showGiven(performance.now());
   });
   model.on("change:seed", complete);
 
-  const done = h("div", { class: "gu-completions", role: "group", "aria-label": "Completions" }, ...completions.map((each) => each.element));
+  const done = h(
+    "div",
+    { class: "gu-completions", role: "group", "aria-label": "Completions" },
+    ...completions.map((each) => each.element),
+  );
   const element = h(
-    "div", { class: "gu-columns", style: `--gu-accent: ${colours.model}` },
+    "div",
+    { class: "gu-columns", style: `--gu-accent: ${colours.model}` },
     pad.element,
     h(
-      "div", { class: "gu-pad" },
-      h("div", { class: "gu-seen" }, seen.element, h("div", {}, rows.element, text, h("div", { class: "gu-buttons" }, button("Complete", () => set({ seed: model.get("seed") + 1 }))))),
+      "div",
+      { class: "gu-pad" },
+      h(
+        "div",
+        { class: "gu-given" },
+        given.element,
+        h(
+          "div",
+          {},
+          rows.element,
+          reserve(text, drawnPixels(1)),
+          h(
+            "div",
+            { class: "gu-buttons" },
+            button("Complete", () => set({ seed: model.get("seed") + 1 })),
+          ),
+        ),
+      ),
       done,
-      h("div", { class: "gu-caption" }, "Draw a whole digit: the line cuts it. Blue: kept from your drawing. Orange: drawn by the model."),
+      h(
+        "div",
+        { class: "gu-caption" },
+        "Draw a whole digit: the line cuts it. Blue: kept from your drawing. Orange: drawn by the model.",
+      ),
     ),
   );
   const first = async () => {
-    pad.show(model.get("example"));
+    pad.showExample(model.get("example"));
     await prepared;
-    complete(); // while the reader looks on
+    complete(); // while the reader watches
   };
   return { element, first };
 }
 
-const repeated = (image, times) => Float32Array.from({ length: image.length * times }, (_, i) => image[i % image.length]);
+const repeated = (image, times) =>
+  Float32Array.from({ length: image.length * times }, (_, i) => image[i % image.length]);
 
 // A picture of 28 × 28 on light paper with a line under its first rows; `colour(row)` is the ink's in that row.
 function cutImage(label) {
@@ -112,4 +157,4 @@ function cutImage(label) {
   return { element: h("div", { class: "gu-paper" }, canvas, line), canvas, paint };
 }
 
-export default { render };
+export default widget(buildCompletion);

@@ -1,10 +1,15 @@
-// Sliders for every unit of z, and what a decoder that is told the label makes of them, under every label at once.
+// Sliders for every unit of z, and what a label-conditioned decoder makes of them, under every label at once.
 
-function render({ model, el }) {
-  comeAlive({ model, el, build: (graphs) => buildConditional(model, graphs) });
-}
+import "./style.css";
+import { h } from "../../lib/elements.js";
+import { imageCanvas } from "../../lib/images.js";
+import { labelChoices } from "../../lib/label_choices.js";
+import { latest } from "../../lib/lifetime.js";
+import { unitSliders } from "../../lib/unit_sliders.js";
+import { widget } from "../../lib/widget.js";
 
-function buildConditional(model, graphs) {
+function buildConditional(view) {
+  const { model, graphs } = view;
   const classes = model.get("classes");
   const large = imageCanvas("", 28, 28);
   const caption = h("div", { class: "gu-caption" });
@@ -32,7 +37,8 @@ function buildConditional(model, graphs) {
 
   const { sliders, buttons, first } = unitSliders(model, draw);
   const element = h(
-    "div", { class: "gu-columns" },
+    "div",
+    { class: "gu-columns" },
     choices.element,
     h("div", { class: "gu-picture" }, large.element, caption, buttons),
     sliders,
@@ -40,4 +46,4 @@ function buildConditional(model, graphs) {
   return { element, first };
 }
 
-export default { render };
+export default widget(buildConditional);

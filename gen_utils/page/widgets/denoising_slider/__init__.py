@@ -2,14 +2,12 @@
 
 import numpy as np
 import traitlets
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from gen_utils import plots
-from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
+from gen_utils.page.graphs.drawing import FIELD
 from gen_utils.page.noise import Noise
-from gen_utils.page.widgets.base import DrawingWidget, esm
+from gen_utils.page.widgets.base import DrawingWidget, bundle
 
 
 class DenoisingSlider(DrawingWidget):
@@ -19,7 +17,7 @@ class DenoisingSlider(DrawingWidget):
         denoise: a graph from `x` and `eps`, `(1, 1, 28, 28)` each, and `sigma`, `(1,)`, to x + sigma·eps as `noisy`
             and what it is cleaned to as `x_hat`, `(1, 1, 28, 28)` each, and `error`, `(2,)`, their squared errors a
             pixel.
-        prepare: `gen_utils.page.drawing.prepare` as a graph from `ink`, `(1, 1, 280, 280)`, to `x`.
+        prepare: `gen_utils.page.graphs.drawing.prepare` as a graph from `ink`, `(1, 1, 280, 280)`, to `x`.
         examples: images that a reader may begin with, `(n, 1, 28, 28)` in [0, 1].
         sigma: standard deviation of the noise at first, 0…1: the one that the denoiser was trained for.
 
@@ -28,7 +26,7 @@ class DenoisingSlider(DrawingWidget):
         ValueError: examples of another shape or outside [0, 1], or a sigma outside [0, 1].
     """
 
-    _esm = esm("../lib/drawing_pad.js", "denoising_slider/index.js")
+    _esm, _css = bundle(__file__)
     sigma = traitlets.Float().tag(sync=True)
     seed = traitlets.Int(0).tag(sync=True)
 
@@ -41,18 +39,3 @@ class DenoisingSlider(DrawingWidget):
         """Add the current noise to x, `(1, 1, 28, 28)`, and denoise it: `noisy`, `x_hat` and `error`."""
         eps = Noise(self.seed).normal(FIELD * FIELD).reshape(1, 1, FIELD, FIELD)
         return self.run("denoise", x=x, eps=eps, sigma=self.sigma)
-
-    def poster(self) -> Figure:
-        """Draw the first example, with noise and denoised, each with its error; pixels outside [0, 1] are clipped."""
-        x = self.prepared()
-        found = self.denoise(x)
-        before, after = found["error"]
-        shown = {
-            "clean x": x,
-            f"with noise, σ = {self.sigma:g}\nsquared error a pixel {before:.3f}": found["noisy"],
-            f"denoised\nsquared error a pixel {after:.3f}": found["x_hat"],
-        }
-        figure, axes = plots.figure(columns=3, height=1.9)
-        for ax, (name, image) in zip(axes, shown.items(), strict=True):
-            plots.show_images(ax, image).set_xlabel(name, fontsize=8)
-        return figure

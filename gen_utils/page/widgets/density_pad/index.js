@@ -1,15 +1,19 @@
 // Points on a line that a click or a key adds and removes, and three densities fitted to them.
 
-function render({ model, el }) {
-  comeAlive({ model, el, build: (graphs) => buildDensityPad(model, graphs) });
-}
+import "./style.css";
+import { drawnCanvas } from "../../lib/canvas.js";
+import { button, h, reserve, setter, slider } from "../../lib/elements.js";
+import { scalar } from "../../lib/graphs.js";
+import { latest } from "../../lib/lifetime.js";
+import { widget } from "../../lib/widget.js";
 
 const KINDS = { train: "training points", held_out: "held-out points" };
 const MARKS = { train: "●", held_out: "◇" };
 const ROW = 26; // pixels: the points of each kind lie in a row of their own, under the curves
 const [LEFT, RIGHT, ABOVE, BELOW] = [34, 10, 30, 2 * ROW + 34]; // around the curves
 
-function buildDensityPad(model, graphs) {
+function buildDensityPad(view) {
+  const { model, graphs } = view;
   const [most, grid, limit, names] = ["most", "grid", "limit", "names"].map((name) => model.get(name));
   const begin = { train: model.get("train"), held_out: model.get("held_out"), bandwidth: model.get("bandwidth") };
   const place = Float32Array.from({ length: grid }, (_, i) => ((2 * i) / (grid - 1) - 1) * limit);
@@ -20,51 +24,69 @@ function buildDensityPad(model, graphs) {
   const at = { cursor: 0 }; // of the keyboard
 
   const look = {
-    class: "gu-line", role: "application", "aria-roledescription": "line of points", tabindex: 0,
-    "aria-label": "Line of points: click, or move with the left and right arrow keys and press Enter, to add or remove a point",
+    class: "gu-line",
+    role: "application",
+    "aria-roledescription": "line of points",
+    tabindex: 0,
+    "aria-label":
+      "Line of points: click, or move with the left and right arrow keys and press Enter, to add or remove a point",
   };
-  const chart = drawnCanvas(look, (context, width, height) =>
+  const chart = drawnCanvas(view, look, (context, width, height) =>
     paintDensities(context, width, height, {
-      names, limit, place, density, kind, colours: model.get("colours"), cursor: chart.element.matches(":focus-visible") ? at.cursor : null,
+      names,
+      limit,
+      place,
+      density,
+      kind,
+      colours: model.get("colours"),
+      cursor: chart.element.matches(":focus-visible") ? at.cursor : null,
       points: Object.fromEntries(Object.keys(KINDS).map((k) => [k, model.get(k)])),
     }),
   );
 
-  const tell = (what = "") => {
+  const showHint = (what = "") => {
     const [n, m] = Object.keys(KINDS).map((k) => model.get(k).length);
     hint.textContent = what || (n ? countOf(n, m) : "Click on the line to put training points there.");
   };
   const draw = latest(async () => {
     const began = performance.now();
     const shown = JSON.stringify(["train", "held_out", "bandwidth"].map((name) => model.get(name)));
-    const feeds = { grid: { data: place, dims: [grid] }, bandwidth: oneNumber(model.get("bandwidth")) };
+    const feeds = { grid: { data: place, dims: [grid] }, bandwidth: scalar(model.get("bandwidth")) };
     for (const name of Object.keys(KINDS)) {
       const points = model.get(name);
       feeds[name] = { data: Float32Array.from({ length: most }, (_, i) => points[i] ?? 0), dims: [most] };
-      feeds[`${name}_weight`] = { data: Float32Array.from({ length: most }, (_, i) => Number(i < points.length)), dims: [most] };
+      feeds[`${name}_weight`] = {
+        data: Float32Array.from({ length: most }, (_, i) => Number(i < points.length)),
+        dims: [most],
+      };
     }
     const any = model.get("train").length > 0;
     const found = await graphs.run("fit", feeds);
     density = any ? names.map((_, k) => found.density.data.subarray(k * grid, (k + 1) * grid)) : null;
     table.set(found.train_score.data, any ? found.held_out_score.data : [NaN, NaN, NaN]);
     chart.repaint();
-    tell();
+    showHint();
     chart.element.dataset.scores = [...found.train_score.data, ...found.held_out_score.data].join(" ");
     chart.element.dataset.shown = shown;
     chart.element.dataset.ms = performance.now() - began;
   });
 
-  // The model is the one place where points and bandwidth live: mouse, keys, sliders and Python all change them there.
+  // Points and bandwidth are kept in the model alone: mouse, keys, sliders and Python all change them there.
   const set = setter(model);
-  followHands(chart, model, { kindOf: () => kind, tell, set, at });
+  handleInput(chart, model, { kindOf: () => kind, showHint, set, at });
 
   // A hundred steps, each by the same factor, to the three digits that the slider shows.
   const [low, high] = model.get("bandwidths");
   const bandwidthAt = (step) => low * (high / low) ** (step / 100);
   const stepOf = (bandwidth) => (100 * Math.log(bandwidth / low)) / Math.log(high / low);
   const bandwidth = slider({
-    label: "Bandwidth h", symbol: "<i>h</i>", format: (step) => bandwidthAt(step).toPrecision(3),
-    min: 0, max: 100, step: 1, value: stepOf(begin.bandwidth),
+    label: "Bandwidth h",
+    symbol: "<i>h</i>",
+    format: (step) => bandwidthAt(step).toPrecision(3),
+    min: 0,
+    max: 100,
+    step: 1,
+    value: stepOf(begin.bandwidth),
     oninput: (step) => set({ bandwidth: Number(bandwidthAt(step).toPrecision(3)) }),
   });
   model.on("change:bandwidth", () => bandwidth.set(stepOf(model.get("bandwidth"))));
@@ -78,29 +100,37 @@ function buildDensityPad(model, graphs) {
   };
   choose(kind);
   const element = h(
-    "div", { class: "gu-columns", style: `--gu-accent: ${model.get("colours").model}` },
+    "div",
+    { class: "gu-columns", style: `--gu-accent: ${model.get("colours").model}` },
     h("div", { class: "gu-wide" }, chart.element, reserve(hint, countOf(88, 88))),
     h(
-      "div", { class: "gu-pad gu-fine" },
+      "div",
+      { class: "gu-pad gu-fine" },
       h("div", { class: "gu-buttons", role: "group", "aria-label": "A click adds" }, ...choices),
       bandwidth.element,
-      h("div", { class: "gu-buttons" }, button("Clear", () => set({ train: [], held_out: [] })), button("Reset", () => set(begin))),
+      h(
+        "div",
+        { class: "gu-buttons" },
+        button("Clear", () => set({ train: [], held_out: [] })),
+        button("Reset", () => set(begin)),
+      ),
     ),
     h("div", { class: "gu-pad" }, table.element),
   );
   return { element, first: draw };
 }
 
-const countOf = (n, m) => `${n} training ${n === 1 ? "point" : "points"}, ${m} held out. Click to add one, or on one to remove it.`;
+const countOf = (n, m) =>
+  `${n} training ${n === 1 ? "point" : "points"}, ${m} held out. Click to add one, or on one to remove it.`;
 
 // A click or a tap adds a point of the chosen kind, or removes the one that it is on; so does a key, at its cursor.
-function followHands(chart, model, { kindOf, tell, set, at }) {
+function handleInput(chart, model, { kindOf, showHint, set, at }) {
   const [most, limit] = ["most", "limit"].map((name) => model.get(name));
   const add = (x) => {
     const kind = kindOf();
     const points = model.get(kind);
     if (points.length < most) set({ [kind]: [...points, x] });
-    else tell(`There is room for ${most} ${KINDS[kind]}: remove one first.`);
+    else showHint(`There is room for ${most} ${KINDS[kind]}: remove one first.`);
   };
   const remove = (name, i) => set({ [name]: model.get(name).filter((_, j) => j !== i) });
   // The number of the point of a kind that is nearest to x, if one is within reach.
@@ -130,7 +160,9 @@ function followHands(chart, model, { kindOf, tell, set, at }) {
     if (event.key in arrows) {
       at.cursor = clamp(at.cursor + arrows[event.key]);
       chart.repaint();
-      tell(`At x = ${at.cursor.toFixed(1).replace("-", "−")}: Enter ${near(kind, at.cursor, 0.05) < 0 ? "adds" : "removes"} one of the ${KINDS[kind]}.`);
+      showHint(
+        `At x = ${at.cursor.toFixed(1).replace("-", "−")}: Enter ${near(kind, at.cursor, 0.05) < 0 ? "adds" : "removes"} one of the ${KINDS[kind]}.`,
+      );
     } else {
       const found = near(kind, at.cursor, 0.05);
       if (found < 0) add(at.cursor);
@@ -143,14 +175,21 @@ function followHands(chart, model, { kindOf, tell, set, at }) {
 // Mean log-likelihoods, a row for each density.
 function scoreTable(names) {
   const rows = names.map(() => [h("td"), h("td")]);
-  const head = h("tr", {}, h("th", { scope: "col" }, "mean log-likelihood, nats"), h("th", { scope: "col" }, "training"), h("th", { scope: "col" }, "held out"));
+  const head = h(
+    "tr",
+    {},
+    h("th", { scope: "col" }, "mean log-likelihood, nats"),
+    h("th", { scope: "col" }, "training"),
+    h("th", { scope: "col" }, "held out"),
+  );
   const body = names.map((name, k) => h("tr", {}, h("th", { scope: "row" }, name), ...rows[k]));
   const write = (v) => {
     if (Number.isNaN(v)) return "–"; // the mean of no points
     if (!Number.isFinite(v)) return v > 0 ? "∞" : "−∞";
     return v.toFixed(Math.abs(v) < 1000 ? 2 : 0).replace("-", "−");
   };
-  const set = (...columns) => rows.forEach((cells, k) => cells.forEach((cell, c) => (cell.textContent = write(columns[c][k]))));
+  const set = (...columns) =>
+    rows.forEach((cells, k) => cells.forEach((cell, c) => (cell.textContent = write(columns[c][k]))));
   return { element: h("table", { class: "gu-table" }, h("thead", {}, head), h("tbody", {}, ...body)), set };
 }
 
@@ -215,7 +254,13 @@ function paintPoint(context, kind, x, y, colours) {
   } else {
     context.strokeStyle = colours.decision;
     context.lineWidth = 2;
-    for (const [dx, dy] of [[0, -6.5], [6.5, 0], [0, 6.5], [-6.5, 0]]) context.lineTo(x + dx, y + dy);
+    for (const [dx, dy] of [
+      [0, -6.5],
+      [6.5, 0],
+      [0, 6.5],
+      [-6.5, 0],
+    ])
+      context.lineTo(x + dx, y + dy);
     context.closePath();
     context.stroke();
   }
@@ -271,4 +316,4 @@ function paintKey(context, names, colour) {
   context.setLineDash([]);
 }
 
-export default { render };
+export default widget(buildDensityPad);

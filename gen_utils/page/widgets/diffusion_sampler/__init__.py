@@ -5,16 +5,11 @@ from typing import Any
 
 import numpy as np
 import traitlets
-from matplotlib.figure import Figure
-from torch import Tensor
 
-from gen_utils import plots
-from gen_utils.models.diffusion import ImageDiffusion
-from gen_utils.models.samplers import ddim_step
-from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
+from gen_utils.page.graphs.drawing import FIELD
 from gen_utils.page.noise import Noise
-from gen_utils.page.widgets.base import GraphWidget, check_shapes, class_names, css, esm
+from gen_utils.page.widgets.base import GraphWidget, bundle, check_shapes, class_names
 
 STEPS = (5, 10, 20, 50)  # that a reader can choose from: all divisible by the stills' number less one
 STILLS = 6  # of a trajectory, its ends included
@@ -28,49 +23,11 @@ INPUTS = {
 OUTPUTS = {"x_next": IMAGE, "picture": IMAGE, "guess": IMAGE, "time": (1,)}
 
 
-def step(
-    model: ImageDiffusion,
-    x: Tensor,
-    eps: Tensor,
-    i: Tensor,
-    steps: Tensor,
-    label: Tensor,
-    guidance: Tensor,
-    eta: Tensor,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Take one of DDIM's steps back from noise to data, from t = round(iT/S) to round((i − 1)T/S). To be exported.
-
-    Args:
-        model: a trained model of images; its schedule and its guidance are part of the graph.
-        x: the state before the step, on the model's own scale, `(1, 1, 28, 28)`; noise at first.
-        eps: noise of the step, `(1, 1, 28, 28)`.
-        i: steps that are left, S at first and 1 at last, `(1,)`.
-        steps: how many there are in all, S, `(1,)`.
-        label: 0…C − 1, or C for no label, `(1,)`.
-        guidance: ω, 1 for the plain conditional model, `(1,)`.
-        eta: 0 for a step without noise, 1 for one with the noise of ancestral sampling, `(1,)`.
-
-    Returns:
-        The state after the step, on the model's scale; the state before it and the network's guess of x₀ there, as
-        pictures in pixels, all three `(1, 1, 28, 28)`; and t, `(1,)`. After the last step the state is the guess.
-    """
-    schedule = model.schedule
-    t, s = (schedule.place(each, steps) for each in (i, i - 1))
-    x0_hat, _ = model.guided(x, schedule.log_snr[t], label.long(), guidance)
-    x_next = ddim_step(x, x0_hat, schedule.alpha_bar[t], schedule.alpha_bar[s], eta, eps)
-    return x_next, pixels(x), pixels(x0_hat), t.to(x.dtype)
-
-
-def pixels(x: Tensor) -> Tensor:
-    """Turn a state into a picture: from [−1, 1] to [0, 1], and what lies outside to the nearer end."""
-    return ((x + 1) / 2).clamp(0, 1)
-
-
 class DiffusionSampler(GraphWidget):
     """A digit that grows out of noise, beside the network's guess of it, and a slider back through all states.
 
     Args:
-        step: a graph from `INPUTS` to `OUTPUTS`: `step` of a model, with its first argument filled in.
+        step: a graph from `INPUTS` to `OUTPUTS`: `graphs.diffusion.image_step` of a model.
         classes: names of the C labels, all different.
         label: of the picture that is drawn first, 0…C − 1, or C for no label.
         guidance: ω at first, 0…8.
@@ -82,8 +39,7 @@ class DiffusionSampler(GraphWidget):
             of other shapes.
     """
 
-    _esm = esm("../lib/diffusion.js", "diffusion_sampler/index.js")
-    _css = css("../lib/diffusion.css")
+    _esm, _css = bundle(__file__)
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)
     choices = traitlets.List(traitlets.Int(), [*STEPS]).tag(sync=True)
     stills = traitlets.Int(STILLS).tag(sync=True)
@@ -125,23 +81,6 @@ class DiffusionSampler(GraphWidget):
         sample = frames[-1]["guess"]
         frames.append({"picture": sample, "guess": sample, "time": np.zeros(1, dtype=np.float32)})
         return {name: np.concatenate([frame[name] for frame in frames]) for name in ("picture", "guess", "time")}
-
-    def poster(self) -> Figure:
-        """Draw the sample beside stills of its trajectory: the states, and below them the guesses."""
-        found = self.trajectory()
-        shown = np.linspace(0, self.steps, STILLS).astype(int)
-        figure, (left, right) = plots.figure(columns=2, height=1.75, width_ratios=[1, 2.6])
-        plots.show_images(left, found["picture"][-1:])
-        name = [*(f"label {each}" for each in self.classes), "no label"][self.label]
-        left.set_xlabel(f"{name}, guidance {self.guidance:g},\n{self.steps} steps", fontsize=8)
-        stills = np.concatenate([found[row][shown] for row in ("picture", "guess")])
-        plots.show_images(right, stills, columns=STILLS)
-        middles = FIELD * (np.arange(STILLS) + 0.5) - 0.5
-        right.set_xticks(middles, [f"{t:g}" for t in found["time"][shown]], fontsize=8)
-        right.set_yticks(middles[:2], ["$x_t$", r"$\hat x_0$"], fontsize=9)
-        right.tick_params(length=0)
-        right.set_xlabel("t", fontsize=8)
-        return figure
 
 
 def descent(

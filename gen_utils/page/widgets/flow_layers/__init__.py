@@ -5,14 +5,12 @@ import math
 import numpy as np
 import traitlets
 from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from gen_utils import plots
 from gen_utils.base import batch
 from gen_utils.page.export import Graph
 from gen_utils.page.noise import Noise
-from gen_utils.page.widgets.base import GraphWidget, esm
+from gen_utils.page.widgets.base import GraphWidget, bundle
 
 DRAWS = 1000  # of noise, that the graph takes at once
 HUES = 24  # colours that the angles of z are told apart by
@@ -31,7 +29,7 @@ class FlowLayers(GraphWidget):
         ValueError: data of another shape, a limit that is not positive, or a graph of other shapes.
     """
 
-    _esm = esm("flow_layers/index.js")
+    _esm, _css = bundle(__file__)
     draws = traitlets.Int(DRAWS).tag(sync=True)
     palette = traitlets.List(traitlets.Unicode()).tag(sync=True)
     data: traitlets.List = traitlets.List().tag(sync=True)
@@ -53,25 +51,6 @@ class FlowLayers(GraphWidget):
     def states(self) -> np.ndarray:
         """Run the noise of the current seed through the flow, as the page does: `(S, 1000, 2)`."""
         return self.run("path", z=Noise(self.seed).normal(2 * DRAWS).reshape(DRAWS, 2))["states"]
-
-    def poster(self) -> Figure:
-        """Draw the first, a middle and the last state, the data under the last."""
-        states = self.states()
-        x, y = states[0].T
-        colours = [self.palette[i] for i in sector(x, y)]
-        chosen = {
-            0: "z, noise",
-            len(states) // 2: f"after layer {len(states) // 2}",
-            len(states) - 1: "x, samples on data",
-        }
-        figure, axes = plots.figure(columns=3, height=1.95)
-        for ax, (layer, name) in zip(axes, chosen.items(), strict=True):
-            if layer == len(states) - 1:
-                ax.scatter(*np.transpose(self.data), s=3, color=plots.COLOURS["data"], alpha=0.3, lw=0)
-            ax.scatter(*states[layer].T, s=3, c=colours, lw=0)
-            ax.set(xlim=(-self.limit, self.limit), ylim=(-self.limit, self.limit), aspect="equal")
-            ax.set(xlabel=name, xticks=[], yticks=[])
-        return figure
 
 
 def hues(n: int) -> list[str]:

@@ -1,23 +1,44 @@
 // Draws of noise on their way through the layers of a flow, coloured by where they began.
 
-function render({ model, el }) {
-  comeAlive({ model, el, build: (graphs) => buildFlowLayers(model, graphs) });
-}
+import "./style.css";
+import { byDirection, paintAxes, planeCanvas } from "../../lib/canvas.js";
+import { button, h, setter, slider } from "../../lib/elements.js";
+import { latest } from "../../lib/lifetime.js";
+import { Noise } from "../../lib/noise.js";
+import { widget } from "../../lib/widget.js";
 
 const GLIDE_MS = 350; // from one state to the next
 const REST_MS = 650; // there, while the layers play
 
-function buildFlowLayers(model, graphs) {
-  const [draws, layers, limit, palette, data] = ["draws", "layers", "limit", "palette", "data"].map((name) => model.get(name));
+function buildFlowLayers(view) {
+  const { model, graphs } = view;
+  const [draws, layers, limit, palette, data] = ["draws", "layers", "limit", "palette", "data"].map((name) =>
+    model.get(name),
+  );
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   const text = h("p", { class: "gu-hint", role: "status" });
   let states = null; // one after the other, draws × 2 each
   let members = null; // of each colour, by the direction in which they began
   let shown = 0; // the state that is painted; between two states while the points glide
 
-  const look = { class: "gu-map", role: "img", "aria-label": "A thousand points where this layer puts them, coloured by where they began" };
-  const map = planeCanvas(look, limit, (context, toPixels) => {
-    if (states) paintState(context, toPixels, { states, members, shown, draws, palette, limit, data, layers, colour: model.get("colours").data });
+  const look = {
+    class: "gu-map",
+    role: "img",
+    "aria-label": "A thousand points where this layer puts them, coloured by where they began",
+  };
+  const map = planeCanvas(view, look, limit, (context, toPixels) => {
+    if (states)
+      paintState(context, toPixels, {
+        states,
+        members,
+        shown,
+        draws,
+        palette,
+        limit,
+        data,
+        layers,
+        colour: model.get("colours").data,
+      });
   });
   const paint = (at) => {
     shown = at;
@@ -26,6 +47,7 @@ function buildFlowLayers(model, graphs) {
 
   // Straight lines between two states are a help for the eye: what lies on them is no state of the flow.
   let frame = null;
+  view.onEnd(() => cancelAnimationFrame(frame));
   const glide = () => {
     const began = performance.now();
     const [from, to] = [shown, model.get("layer")];
@@ -61,25 +83,36 @@ function buildFlowLayers(model, graphs) {
     playing = null;
     play.textContent = "Play";
   };
+  view.onEnd(() => clearTimeout(playing));
   const next = () => {
     if (model.get("layer") === layers - 1) return stop();
     set({ layer: model.get("layer") + 1 });
     playing = setTimeout(next, GLIDE_MS + REST_MS);
   };
-  const play = button("Play", () => {
-    if (playing !== null) return stop();
-    play.textContent = "Stop";
-    if (model.get("layer") === layers - 1) set({ layer: 0 });
-    playing = setTimeout(next, REST_MS);
-  }, "Stop");
+  const play = button(
+    "Play",
+    () => {
+      if (playing !== null) return stop();
+      play.textContent = "Stop";
+      if (model.get("layer") === layers - 1) set({ layer: 0 });
+      playing = setTimeout(next, REST_MS);
+    },
+    "Stop",
+  );
   const layer = slider({
-    label: "Layer", symbol: "layer", format: String, min: 0, max: layers - 1, step: 1, value: model.get("layer"),
+    label: "Layer",
+    symbol: "layer",
+    format: String,
+    min: 0,
+    max: layers - 1,
+    step: 1,
+    value: model.get("layer"),
     oninput: (value) => {
       stop();
       set({ layer: value });
     },
   });
-  // The model is the one place where layer and seed live: slider, player and Python all change them there.
+  // Layer and seed are kept in the model alone: slider, player and Python all change them there.
   model.on("change:layer", () => {
     layer.set(model.get("layer"));
     glide();
@@ -88,16 +121,19 @@ function buildFlowLayers(model, graphs) {
 
   const fresh = button("New noise", () => set({ seed: model.get("seed") + 1 }));
   const element = h(
-    "div", { class: "gu-columns" },
+    "div",
+    { class: "gu-columns" },
     h("div", { class: "gu-pad" }, map.element),
     h("div", { class: "gu-pad gu-layers" }, layer.element, text, h("div", { class: "gu-buttons" }, play, fresh)),
   );
-  return { element, first: push };
+  const poster = () => set({ layer: layers - 1 });
+  return { element, first: push, poster };
 }
 
 function nameOf(layer, layers) {
-  if (layer === 0) return "z: noise, drawn from N(0, I). A colour is a direction, for good.";
-  if (layer === layers - 1) return "x: the same points back on the scale of the data, and real data under them (blue).";
+  if (layer === 0) return "z: noise, drawn from N(0, I). A colour is the direction in which a point starts.";
+  if (layer === layers - 1)
+    return "x: the same points back on the scale of the data, and real data under them (blue).";
   return `After ${layer} of ${layers - 2} couplings.`;
 }
 
@@ -125,4 +161,4 @@ function paintState(context, toPixels, { states, members, shown, draws, palette,
   });
 }
 
-export default { render };
+export default widget(buildFlowLayers);

@@ -5,25 +5,19 @@ from collections.abc import Mapping
 
 import numpy as np
 import traitlets
-from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
-from matplotlib.patches import Circle
 
-from gen_utils import plots
 from gen_utils.page.export import Graph
-from gen_utils.page.graphs.gan import DENSITIES, LOSSES, SIDE, UPDATES
+from gen_utils.page.graphs.gan import DENSITIES, LOSSES, UPDATES
 from gen_utils.page.noise import Noise
-from gen_utils.page.widgets.base import GraphWidget, check_shapes, esm
+from gen_utils.page.widgets.base import GraphWidget, bundle, check_shapes
 
 SAMPLES = 1000  # generated points of a picture
 ENOUGH = 0.01  # a mode is found if it holds this share of the samples
 BATCHES_SHOWN = 4  # of real points
-POSTER_STEPS = 600
 
 
 class GANTraining(GraphWidget):
-    """A plane where the reader trains a GAN, and chooses density, loss, learning rate and judge's steps.
+    """A plane where the reader trains a GAN, and chooses density, loss, learning rate and updates of D.
 
     Below, `gan` is the module `gen_utils.page.graphs.gan`.
 
@@ -32,10 +26,10 @@ class GANTraining(GraphWidget):
             `gan.UPDATES` names for each loss: `discriminator_…`, of `gan.discriminator_step`, from `phi`, `m`, `v`,
             `theta`, `x` `(B, 2)`, `z` `(B, K)`, `u` `(B, 1)`, `lr` `(1,)` and `step` `(1,)` to `new_phi`, `new_m`,
             `new_v` and `loss` `(1,)`; `generator_…`, of `gan.averaged_generator_step`, from `theta`, `m`, `v`,
-            `average`, `phi`, `z`, `lr` and `step` to `new_theta`, `new_m`, `new_v`, `new_average` and `loss`. For each
-            of `gan.DENSITIES`, `data_…`, of `gan.points`, from `u` `(B,)` and `eps` `(B, 2)` to what `gan.POINTS`
-            names; and `picture_…`, of `gan.picture`, from `theta`, `phi` and `z` `(1000, K)` to what `gan.PICTURE`
-            names.
+            `average`, `phi`, `z`, `lr` and `step` to `new_theta`, `new_m`, `new_v`, `new_average` and `loss`. For
+            each of `gan.DENSITIES`: `data_…`, of `gan.points`, from `u` `(B,)` and `eps` `(B, 2)` to what
+            `gan.POINTS` names; and `picture_…`, of `gan.picture`, from `theta`, `phi` and `z` `(1000, K)` to what
+            `gan.PICTURE` names.
         density: chosen at first, of `gan.DENSITIES`.
         loss: chosen at first, of `gan.LOSSES`.
         lr: the learning rate of both networks at first, from 1e-5 to 0.1.
@@ -45,7 +39,7 @@ class GANTraining(GraphWidget):
         ValueError: graphs that are not these, or choices that the reader would not have.
     """
 
-    _esm = esm("../lib/chart.js", "gan_training/index.js")
+    _esm, _css = bundle(__file__)
     density = traitlets.Unicode().tag(sync=True)
     loss = traitlets.Unicode().tag(sync=True)
     lr = traitlets.Float().tag(sync=True)
@@ -72,16 +66,6 @@ class GANTraining(GraphWidget):
             raise ValueError(f"d_steps: expected 1 to 5, got {d_steps}")
         sizes = [[*pair] for pair in _sizes(graphs).items()]
         super().__init__(graphs, density=density, loss=loss, lr=lr, d_steps=d_steps, sizes=sizes)
-
-    def poster(self) -> Figure:
-        """Draw the start that the widget first shows, and the same GAN after some hundred steps."""
-        figure, axes = plots.figure(columns=2, height=2.8)
-        for ax, steps in zip(axes, (0, POSTER_STEPS), strict=True):
-            shown = self.train(steps)
-            self._plane(ax, shown)
-            found = (shown["shares"] >= ENOUGH).sum()
-            ax.set_xlabel(f"after {steps} steps: {found} of {len(shown['shares'])} modes", fontsize=8)
-        return figure
 
     def train(self, steps: int) -> dict[str, np.ndarray]:
         """Take the steps from the start that the page takes, with the same noise: one stream, from the seed.
@@ -116,22 +100,6 @@ class GANTraining(GraphWidget):
             maker = update(updates["generator"], maker, phi=judge["phi"], z=normal(B, K), lr=self.lr, step=step + 1)
         shown = self.run(f"picture_{self.density}", theta=maker["average"], phi=judge["phi"], z=z)
         return {"theta": maker["theta"], "average": maker["average"], "phi": judge["phi"], "real": real, **shown}
-
-    def _plane(self, ax: Axes, shown: Mapping[str, np.ndarray]) -> None:
-        scene, colours = DENSITIES[self.density].scene(), plots.COLOURS
-        (left, low), limit = scene["centre"], scene["limit"]
-        extent = (left - limit, left + limit, low - limit, low + limit)
-        field = shown["score" if self.loss == "wgan_gp" else "field"].reshape(SIDE, SIDE)
-        green = LinearSegmentedColormap.from_list("", [(0, 0.62, 0.45, 0), (0, 0.62, 0.45, 0.6)])
-        ax.imshow(field, extent=extent, cmap=green, vmin=0, vmax=1, interpolation="bilinear")
-        for points, colour in [(shown["real"], colours["data"]), (shown["fake"], colours["model"])]:
-            ax.plot(*points.T, ".", ms=1.5, color=colour, alpha=0.7)
-        for mode, share in zip(scene["modes"], shown["shares"], strict=False):  # the moons have no circles
-            found = share >= ENOUGH
-            look = {"lw": 1.2 if found else 0.7, "ls": "-" if found else ":", "color": colours["truth"]}
-            ax.add_patch(Circle(mode, scene["radius"] + 0.04 * limit, fill=False, **look))
-        ax.set(xlim=extent[:2], ylim=extent[2:], xticks=[], yticks=[])
-        ax.spines[:].set_visible(True)
 
 
 def _sizes(graphs: Mapping[str, Graph]) -> dict[str, int | float]:

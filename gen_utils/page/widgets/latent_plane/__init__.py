@@ -2,11 +2,10 @@
 
 import numpy as np
 import traitlets
-from matplotlib.figure import Figure
 
 from gen_utils import plots
 from gen_utils.page.export import Graph
-from gen_utils.page.widgets.base import GraphWidget, esm
+from gen_utils.page.widgets.base import GraphWidget, bundle
 
 COLOUR = plots.COLOURS["latent"]
 
@@ -23,7 +22,7 @@ class LatentPlane(GraphWidget):
         ValueError: shapes that do not fit, codes that are not finite, labels other than 0…9.
     """
 
-    _esm = esm("latent_plane/index.js")
+    _esm, _css = bundle(__file__)
     codes: traitlets.List = traitlets.List().tag(sync=True)
     labels: traitlets.List = traitlets.List().tag(sync=True)
     palette = traitlets.List(plots.CLASSES).tag(sync=True)
@@ -33,17 +32,6 @@ class LatentPlane(GraphWidget):
 
     def __init__(self, decoder: Graph, codes: np.ndarray, labels: np.ndarray) -> None:
         super().__init__({"decoder": decoder}, **labelled_codes(codes, labels))
-
-    def poster(self) -> Figure:
-        """Draw the plane with its codes, and the picture that its point decodes to."""
-        x = self.run("decoder", z=np.array([[self.x, self.y]], dtype=np.float32))["x"]
-        figure, (left, right) = plots.figure(columns=2, height=2.7, width_ratios=[1.4, 1])
-        plots.label_scatter(left, np.array(self.codes), np.array(self.labels))
-        left.plot(self.x, self.y, "o", ms=12, mfc="none", mec=COLOUR, mew=3)
-        left.set(xlim=(-self.limit, self.limit), ylim=(-self.limit, self.limit), aspect="equal")
-        left.set(xlabel="$z_1$", ylabel="$z_2$")
-        plots.show_images(right, x)
-        return figure
 
 
 def labelled_codes(codes: np.ndarray, labels: np.ndarray) -> dict[str, list]:

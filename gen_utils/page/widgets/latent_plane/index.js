@@ -1,10 +1,14 @@
 // A point in a two-dimensional latent space, among the codes of real data, and what it decodes to.
 
-function render({ model, el }) {
-  comeAlive({ model, el, build: (graphs) => buildPlane(model, graphs) });
-}
+import "./style.css";
+import { paintCodes, pointPlane } from "../../lib/canvas.js";
+import { button, h, setter, slider } from "../../lib/elements.js";
+import { imageCanvas } from "../../lib/images.js";
+import { latest } from "../../lib/lifetime.js";
+import { widget } from "../../lib/widget.js";
 
-function buildPlane(model, graphs) {
+function buildPlane(view) {
+  const { model, graphs } = view;
   const [codes, labels, palette, limit] = ["codes", "labels", "palette", "limit"].map((name) => model.get(name));
   const step = 0.1;
   const image = imageCanvas("What the decoder makes of the point", 28, 28);
@@ -19,19 +23,30 @@ function buildPlane(model, graphs) {
   });
 
   const set = setter(model);
-  const pad = plane({
+  const pad = pointPlane(view, {
     label: "Latent plane: move the point with the arrow keys, the mouse or a finger",
-    limit, step, colour: model.get("colours").latent, onmove: (x, y) => set({ x, y }),
+    limit,
+    step,
+    colour: model.get("colours").latent,
+    onmove: (x, y) => set({ x, y }),
     draw: (context, toPixels) => paintCodes(context, toPixels, { codes, labels, palette, limit }),
   });
-  const axes = [["x", 1], ["y", 2]].map(([name, k]) =>
+  const axes = [
+    ["x", 1],
+    ["y", 2],
+  ].map(([name, k]) =>
     slider({
-      label: `Latent unit ${k}`, symbol: `<i>z</i><sub>${k}</sub>`,
-      min: -limit, max: limit, step, value: model.get(name), format: (v) => v.toFixed(2),
+      label: `Latent unit ${k}`,
+      symbol: `<i>z</i><sub>${k}</sub>`,
+      min: -limit,
+      max: limit,
+      step,
+      value: model.get(name),
+      format: (v) => v.toFixed(2),
       oninput: (value) => set({ [name]: value }),
     }),
   );
-  // The model is the one place where the point lives: mouse, keys, sliders and Python all move it there.
+  // The point is kept in the model alone: mouse, keys, sliders and Python all move it there.
   const follow = () => {
     pad.set(model.get("x"), model.get("y"));
     axes[0].set(model.get("x"));
@@ -42,11 +57,18 @@ function buildPlane(model, graphs) {
 
   const reset = button("Reset", () => set({ x: 0, y: 0 }));
   const element = h(
-    "div", { class: "gu-columns" },
+    "div",
+    { class: "gu-columns" },
     h("div", { class: "gu-pad" }, pad.element),
-    h("div", { class: "gu-picture" }, image.element, ...axes.map((axis) => axis.element), h("div", { class: "gu-buttons" }, reset)),
+    h(
+      "div",
+      { class: "gu-picture" },
+      image.element,
+      ...axes.map((axis) => axis.element),
+      h("div", { class: "gu-buttons" }, reset),
+    ),
   );
   return { element, first: follow };
 }
 
-export default { render };
+export default widget(buildPlane);

@@ -1,10 +1,14 @@
 // Sliders for every unit of z, and what the decoder makes of them.
 
-function render({ model, el }) {
-  comeAlive({ model, el, build: (graphs) => buildSliders(model, graphs) });
-}
+import "./style.css";
+import { h } from "../../lib/elements.js";
+import { imageCanvas } from "../../lib/images.js";
+import { latest } from "../../lib/lifetime.js";
+import { unitSliders } from "../../lib/unit_sliders.js";
+import { widget } from "../../lib/widget.js";
 
-function buildSliders(model, graphs) {
+function buildSliders(view) {
+  const { model, graphs } = view;
   const image = imageCanvas("What the decoder makes of the sliders", 28, 28);
 
   const draw = latest(async (z) => {
@@ -16,8 +20,13 @@ function buildSliders(model, graphs) {
   });
 
   const { sliders, buttons, first } = unitSliders(model, draw);
-  const element = h("div", { class: "gu-columns" }, h("div", { class: "gu-picture" }, image.element, buttons), sliders);
+  const element = h(
+    "div",
+    { class: "gu-columns" },
+    h("div", { class: "gu-picture" }, image.element, buttons),
+    sliders,
+  );
   return { element, first };
 }
 
-export default { render };
+export default widget(buildSliders);

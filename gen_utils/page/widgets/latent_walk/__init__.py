@@ -4,14 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import traitlets
-from matplotlib.figure import Figure
 
-from gen_utils import plots
-from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
+from gen_utils.page.graphs.drawing import FIELD
 from gen_utils.page.noise import Noise
-from gen_utils.page.widgets.base import GraphWidget, class_names, esm
-from gen_utils.page.widgets.latent_sliders import COLOUR
+from gen_utils.page.widgets.base import GraphWidget, bundle, class_names
 
 STILLS = 7  # of the whole way, its ends included
 
@@ -28,7 +25,7 @@ class LatentWalk(GraphWidget):
         ValueError: no classes, two of the same name, or a graph of other shapes.
     """
 
-    _esm = esm("../lib/label_choices.js", "latent_walk/index.js")
+    _esm, _css = bundle(__file__)
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)
     latent_dim = traitlets.Int().tag(sync=True)
     stills = traitlets.Int(STILLS).tag(sync=True)
@@ -45,21 +42,6 @@ class LatentWalk(GraphWidget):
         noise = Noise(self.seed)
         z0, z1 = (noise.normal(self.latent_dim)[None] for _ in range(2))
         return self.run("walk", z0=z0, z1=z1, step=step)["x"]
-
-    def poster(self) -> Figure:
-        """Draw the current point beside stills of the whole way, both under the current label."""
-        along = np.stack([self.pictures(step)[self.label] for step in np.linspace(0, 1, STILLS)])
-        name = self.classes[self.label] if len(self.classes) == 1 else f"label {self.classes[self.label]}"
-        figure, (left, right) = plots.figure(columns=2, height=1.35, width_ratios=[1, 4])
-        plots.show_images(left, self.pictures(self.step)[self.label, None])
-        left.set_xlabel(f"{name},\n{self.step:.2f} of the way", fontsize=9)
-        plots.show_images(right, along)
-        right.set_xticks([FIELD / 2 - 0.5, (STILLS - 0.5) * FIELD - 0.5], ["$z_0$", "$z_1$"])
-        right.tick_params(length=0, pad=10)  # below the mark
-        place = FIELD * (0.5 + (STILLS - 1) * self.step) - 0.5
-        right.plot(place, FIELD + 2, "^", color=COLOUR, ms=6, clip_on=False)
-        right.set(ylim=(FIELD - 0.5, -0.5), xlim=(-0.5, STILLS * FIELD - 0.5))
-        return figure
 
 
 def _latent_dim(walk: Graph, labels: int) -> int:

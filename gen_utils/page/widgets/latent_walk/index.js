@@ -1,13 +1,19 @@
 // A walk through the latent space of a generator, from one draw of z to another, under a label of the reader's choice.
 
-function render({ model, el }) {
-  comeAlive({ model, el, build: (graphs) => buildLatentWalk(model, graphs) });
-}
+import "./style.css";
+import { button, h, setter, slider } from "../../lib/elements.js";
+import { scalar } from "../../lib/graphs.js";
+import { imageCanvas } from "../../lib/images.js";
+import { labelChoices } from "../../lib/label_choices.js";
+import { latest } from "../../lib/lifetime.js";
+import { Noise } from "../../lib/noise.js";
+import { widget } from "../../lib/widget.js";
 
-const CALM = { stride: 0.01, wait: 40 }; // of a walk: how far a step goes, and the milliseconds until the next one
-const STILL = { stride: 0.1, wait: 500 }; // for readers who prefer no motion
+const SMOOTH = { stride: 0.01, wait: 40 }; // how far a step goes, and the milliseconds until the next one
+const STEPWISE = { stride: 0.1, wait: 500 }; // for readers who prefer no motion
 
-function buildLatentWalk(model, graphs) {
+function buildLatentWalk(view) {
+  const { model, graphs } = view;
   const [classes, K, stills] = ["classes", "latent_dim", "stills"].map((name) => model.get(name));
   const initial = { seed: model.get("seed"), label: model.get("label"), step: model.get("step") };
   const prefersStills = matchMedia("(prefers-reduced-motion: reduce)");
@@ -20,7 +26,7 @@ function buildLatentWalk(model, graphs) {
   let pictures = null; // of the point shown, one for each label
 
   const pictured = (x) => classes.map((_, label) => x.data.subarray(784 * label, 784 * (label + 1)));
-  const at = async ({ z0, z1 }, step) => pictured((await graphs.run("walk", { z0, z1, step: oneNumber(step) })).x);
+  const at = async ({ z0, z1 }, step) => pictured((await graphs.run("walk", { z0, z1, step: scalar(step) })).x);
   const newWay = async (seed) => {
     const noise = new Noise(seed);
     const [z0, z1] = [0, 1].map(() => ({ data: noise.normal(K), dims: [1, K] }));
@@ -40,9 +46,12 @@ function buildLatentWalk(model, graphs) {
     large.element.ariaLabel = `What the generator makes of the point ${shown.toFixed(2)} of the way from z0 to z1: ${name}`;
     strip.element.ariaLabel = `${stills} stills of the whole way from z0 to z1: ${name}`;
   };
-  const tell = () => {
+  const showHint = () => {
     walk.textContent = walking === null ? "Walk" : "Stop";
-    text.textContent = walking === null ? `z₀ and z₁ are two draws of z, with seed ${model.get("seed")}.` : "Walking to z₁, and back to z₀.";
+    text.textContent =
+      walking === null
+        ? `z₀ and z₁ are two draws of z, with seed ${model.get("seed")}.`
+        : "Walking to z₁, and back to z₀.";
   };
   const draw = latest(async () => {
     const began = performance.now();
@@ -57,40 +66,52 @@ function buildLatentWalk(model, graphs) {
   });
 
   const set = setter(model);
+  view.onEnd(() => clearTimeout(walking));
   const halt = () => {
     clearTimeout(walking);
     walking = null;
-    tell();
+    showHint();
   };
   const next = () => {
-    const { stride, wait } = prefersStills.matches ? STILL : CALM;
+    const { stride, wait } = prefersStills.matches ? STEPWISE : SMOOTH;
     const step = Math.max(0, Math.min(1, Math.round(100 * (model.get("step") + heading * stride)) / 100));
     set({ step });
     if (step === 0) return halt();
     if (step === 1) heading = -1;
     walking = setTimeout(next, wait);
   };
-  const walk = button("Walk", () => {
-    if (walking !== null) return halt();
-    heading = model.get("step") < 1 ? 1 : -1;
-    walking = setTimeout(next);
-    tell();
-  }, "Stop");
+  const walk = button(
+    "Walk",
+    () => {
+      if (walking !== null) return halt();
+      heading = model.get("step") < 1 ? 1 : -1;
+      walking = setTimeout(next);
+      showHint();
+    },
+    "Stop",
+  );
   const halted = (values) => {
     halt();
     set(values);
   };
   const along = slider({
-    label: "How far from z0 to z1", symbol: "<i>z</i><sub>0</sub>", end: "<i>z</i><sub>1</sub>", format: (value) => value.toFixed(2),
-    min: 0, max: 1, step: 0.01, value: initial.step, oninput: (step) => halted({ step }),
+    label: "How far from z0 to z1",
+    symbol: "<i>z</i><sub>0</sub>",
+    end: "<i>z</i><sub>1</sub>",
+    format: (value) => value.toFixed(2),
+    min: 0,
+    max: 1,
+    step: 0.01,
+    value: initial.step,
+    oninput: (step) => halted({ step }),
   });
-  // The model is the one place where the state lives: slider, walk and Python all change it there.
+  // The state is kept in the model alone: slider, walk and Python all change it there.
   model.on("change:step", () => {
     along.set(model.get("step"));
     draw();
   });
   model.on("change:seed", () => {
-    tell();
+    showHint();
     draw();
   });
   model.on("change:label", showChosen);
@@ -98,13 +119,21 @@ function buildLatentWalk(model, graphs) {
   const fresh = button("New ends", () => halted({ seed: model.get("seed") + 1 }));
   const reset = button("Reset", () => halted(initial));
   const element = h(
-    "div", { class: "gu-columns" },
+    "div",
+    { class: "gu-columns" },
     h("div", { class: "gu-picture" }, large.element, caption),
-    h("div", { class: "gu-way", style: `--gu-stills: ${stills}` }, strip.element, along.element, h("div", { class: "gu-buttons" }, walk, fresh, reset), text),
+    h(
+      "div",
+      { class: "gu-way", style: `--gu-stills: ${stills}` },
+      strip.element,
+      along.element,
+      h("div", { class: "gu-buttons" }, walk, fresh, reset),
+      text,
+    ),
   );
   if (classes.length > 1) element.append(choices.element);
-  tell();
+  showHint();
   return { element, first: draw };
 }
 
-export default { render };
+export default widget(buildLatentWalk);

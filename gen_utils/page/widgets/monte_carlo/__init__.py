@@ -4,13 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import traitlets
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from gen_utils import plots
 from gen_utils.page.export import Graph
 from gen_utils.page.noise import Noise
-from gen_utils.page.widgets.base import GraphWidget, esm
+from gen_utils.page.widgets.base import GraphWidget, bundle
 
 BLOCK, REPEATS = 500, 20  # draws in a call of the graph, for each of so many estimates
 SIZES = [round(10 ** (i / 2)) for i in range(11)]  # 1, 3, 10, 32, … 100 000 draws
@@ -22,7 +20,7 @@ class MonteCarlo(GraphWidget):
     """How far estimates of log p(x) are from the exact one: 20 of them for every number of draws of z.
 
     Args:
-        estimates: by the number of latent units K, graphs of `gen_utils.models.ppca.refine_log_prob`: from `eps`
+        estimates: by the number of latent units K, graphs of `gen_utils.page.graphs.ppca.refine_log_prob`: from `eps`
             `(500, 20, K)`, `count` `(1,)`, `before` `(1,)` and `estimate` `(20, 2)` to `new_estimate` `(20, 2)`, in
             nats, from draws of the prior and of the widened posterior. The noise of draw i is the numbers 20·K·i … of
             one stream: more draws continue the estimates of fewer.
@@ -32,7 +30,7 @@ class MonteCarlo(GraphWidget):
         ValueError: no graphs, graphs with other inputs, exact values for other K or not finite.
     """
 
-    _esm = esm("../lib/chart.js", "monte_carlo/index.js")
+    _esm, _css = bundle(__file__)
     dims = traitlets.List(traitlets.Int()).tag(sync=True)
     exact = traitlets.List(traitlets.Float()).tag(sync=True)
     sizes = traitlets.List(SIZES).tag(sync=True)
@@ -70,27 +68,3 @@ class MonteCarlo(GraphWidget):
                 before += count
             found[size] = estimate
         return found
-
-    def poster(self) -> Figure:
-        """Draw the errors of the estimates of every number of draws up to the chosen one."""
-        figure, ax = plots.figure(height=2.6)
-        self._errors(ax, self.estimates(self.dim, self.draws), self.exact[self.dims.index(self.dim)])
-        return figure
-
-    def _errors(self, ax: Axes, found: Mapping[int, np.ndarray], exact: float) -> None:
-        ax.axhline(0, ls="--", lw=1, color=plots.COLOURS["truth"])
-        spread = np.linspace(-0.05, 0.05, REPEATS)
-        for (kind, colour), column, side, marker in zip(KINDS.items(), (0, 1), (-0.09, 0.09), "oD", strict=True):
-            for size, estimate in found.items():
-                ax.plot(
-                    size * 10 ** (side + spread), estimate[:, column] - exact, marker, ms=2.5, mew=0, color=colour
-                )
-            ax.plot([], [], marker, ms=4, mew=0, color=colour, label=f"from the {kind}")
-        ax.plot([], [], "--", lw=1, color=plots.COLOURS["truth"], label=f"exact, with K = {self.dim}")
-        ax.legend(loc="lower right", frameon=False, fontsize=8)
-        ax.set_xscale("log")
-        ax.set_yscale("symlog", linthresh=LINEAR, linscale=0.3)
-        ax.minorticks_off()
-        ax.yaxis.set_major_formatter("{x:g}")
-        ax.set(xlabel="number of draws n", ylabel="estimate − exact / nats", xlim=(0.6, 1.6 * SIZES[-1]))
-        ax.set_ylim(1.5 * self.worst, 3.0)

@@ -1,13 +1,19 @@
 // Twenty estimates of log p(x) for every number of draws, from the prior and from the posterior, and how far they are
 // from the exact value.
 
-function render({ model, el }) {
-  comeAlive({ model, el, build: (graphs) => buildMonteCarlo(model, graphs) });
-}
+import "./style.css";
+import { drawnCanvas } from "../../lib/canvas.js";
+import { paintChart } from "../../lib/chart.js";
+import { button, grouped, h, reserve, setter, slider } from "../../lib/elements.js";
+import { scalar } from "../../lib/graphs.js";
+import { latest } from "../../lib/lifetime.js";
+import { Noise } from "../../lib/noise.js";
+import { widget } from "../../lib/widget.js";
 
 const FRAME_MS = 40; // after which a long computation lets the page go on
 
-function buildMonteCarlo(model, graphs) {
+function buildMonteCarlo(view) {
+  const { model, graphs } = view;
   const [dims, exact, sizes, kinds] = ["dims", "exact", "sizes", "kinds"].map((name) => model.get(name));
   const scale = { linear: model.get("linear"), worst: model.get("worst") };
   const initial = Object.fromEntries(["dim", "draws", "seed"].map((name) => [name, model.get(name)]));
@@ -17,9 +23,15 @@ function buildMonteCarlo(model, graphs) {
   const stream = () => (streams[model.get("dim")] ??= estimateStream(model, graphs, model.get("dim")));
   const truth = () => exact[dims.indexOf(model.get("dim"))];
 
-  const look = { class: "gu-errors", role: "img", "aria-label": "Errors of the estimates for each number of draws, in nats" };
-  const chart = drawnCanvas(look, (context, width, height) => {
-    const found = sizes.filter((n) => n <= model.get("draws") && stream().found[n]).map((n) => [n, stream().found[n]]);
+  const look = {
+    class: "gu-errors",
+    role: "img",
+    "aria-label": "Errors of the estimates for each number of draws, in nats",
+  };
+  const chart = drawnCanvas(view, look, (context, width, height) => {
+    const found = sizes
+      .filter((n) => n <= model.get("draws") && stream().found[n])
+      .map((n) => [n, stream().found[n]]);
     paintErrors(context, width, height, { found, sizes, exact: truth(), kinds, ...scale });
   });
   const rows = kinds.map(() => Array.from({ length: 3 }, () => h("td")));
@@ -41,12 +53,12 @@ function buildMonteCarlo(model, graphs) {
   const draw = latest(async () => {
     const began = performance.now();
     let paused = began;
-    // Whatever the reader chose meanwhile counts.
+    // What the reader chooses meanwhile counts.
     while (stream().before < model.get("draws")) {
       await stream().more();
       if (performance.now() - paused < FRAME_MS) continue;
       show();
-      await new Promise((resolve) => setTimeout(resolve));
+      await view.sleep(0);
       paused = performance.now();
     }
     show();
@@ -56,15 +68,27 @@ function buildMonteCarlo(model, graphs) {
     chart.element.dataset.ms = performance.now() - began;
   });
 
-  // The model is the one place where the choice lives: page and Python both make it there.
+  // The choice is kept in the model alone: page and Python both make it there.
   const set = setter(model);
   const draws = slider({
-    label: "Number of draws n", symbol: "<i>n</i>", format: (i) => grouped(sizes[i]),
-    min: 0, max: sizes.length - 1, step: 1, value: sizes.indexOf(model.get("draws")), oninput: (i) => set({ draws: sizes[i] }),
+    label: "Number of draws n",
+    symbol: "<i>n</i>",
+    format: (i) => grouped(sizes[i]),
+    min: 0,
+    max: sizes.length - 1,
+    step: 1,
+    value: sizes.indexOf(model.get("draws")),
+    oninput: (i) => set({ draws: sizes[i] }),
   });
   const units = slider({
-    label: "Number of latent units K", symbol: "<i>K</i>", format: (i) => String(dims[i]),
-    min: 0, max: dims.length - 1, step: 1, value: dims.indexOf(model.get("dim")), oninput: (i) => set({ dim: dims[i] }),
+    label: "Number of latent units K",
+    symbol: "<i>K</i>",
+    format: (i) => String(dims[i]),
+    min: 0,
+    max: dims.length - 1,
+    step: 1,
+    value: dims.indexOf(model.get("dim")),
+    oninput: (i) => set({ dim: dims[i] }),
   });
   model.on("change:seed", () => (streams = {}));
   model.on("change:dim change:draws change:seed", () => {
@@ -75,20 +99,39 @@ function buildMonteCarlo(model, graphs) {
   });
 
   const table = h(
-    "table", { class: "gu-table" },
-    h("tr", {}, h("th", { scope: "col" }, `${model.get("repeats")} estimates / nats`), ...["lowest", "mean", "highest"].map((name) => h("th", { scope: "col" }, name))),
+    "table",
+    { class: "gu-table" },
+    h(
+      "tr",
+      {},
+      h("th", { scope: "col" }, `${model.get("repeats")} estimates / nats`),
+      ...["lowest", "mean", "highest"].map((name) => h("th", { scope: "col" }, name)),
+    ),
     ...kinds.map(([kind, colour], column) =>
-      h("tr", {}, h("th", { scope: "row" }, h("span", { class: "gu-key", style: `background: ${colour}` }), `from the ${kind}`), ...rows[column]),
+      h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, h("span", { class: "gu-key", style: `background: ${colour}` }), `from the ${kind}`),
+        ...rows[column],
+      ),
     ),
   );
   const element = h(
-    "div", { class: "gu-columns gu-monte-carlo" },
+    "div",
+    { class: "gu-columns gu-monte-carlo" },
     h("div", { class: "gu-wide" }, chart.element),
     h("div", { class: "gu-plot" }, draws.element, units.element),
     h(
-      "div", { class: "gu-plot" },
-      reserve(reading, exactly(8, -88.88)), table,
-      h("div", { class: "gu-buttons" }, button("New noise", () => set({ seed: model.get("seed") + 1 })), button("Reset", () => set(initial))),
+      "div",
+      { class: "gu-plot" },
+      reserve(reading, exactly(8, -88.88)),
+      table,
+      h(
+        "div",
+        { class: "gu-buttons" },
+        button("New noise", () => set({ seed: model.get("seed") + 1 })),
+        button("Reset", () => set(initial)),
+      ),
     ),
   );
   return { element, first: draw };
@@ -108,7 +151,7 @@ function estimateStream(model, graphs, K) {
     const eps = new Float32Array(block * each); // the rest doesn't count
     eps.set(noise.normal(count * each));
     const feeds = { eps: { data: eps, dims: [block, repeats, K] }, estimate: { data: estimate, dims: [repeats, 2] } };
-    const numbers = { count: oneNumber(count), before: oneNumber(stream.before) };
+    const numbers = { count: scalar(count), before: scalar(stream.before) };
     estimate = (await graphs.run(`estimate${K}`, { ...feeds, ...numbers })).new_estimate.data;
     stream.before += count;
     if (stream.before === size) stream.found[size] = estimate;
@@ -121,10 +164,21 @@ function paintErrors(context, width, height, { found, sizes, exact, kinds, linea
   const bend = (error) => Math.sign(error) * Math.log10(1 + Math.abs(error) / linear);
   const errors = [-1e5, -1e4, -1000, -100, -10, -1, -0.1, 0, 0.1, 1].filter((error) => error >= 2 * worst);
   const range = [bend(1.5 * worst), bend(3)];
-  const text = (v) => String(v).replace("-", "−").replace(/10{3,}$/, (power) => `10${"⁰¹²³⁴⁵⁶"[power.length - 1]}`);
+  const text = (v) =>
+    String(v)
+      .replace("-", "−")
+      .replace(/10{3,}$/, (power) => `10${"⁰¹²³⁴⁵⁶"[power.length - 1]}`);
   const { toX, toY } = paintChart(context, width, height, {
-    x: { range: [-0.3, 5.3], ticks: sizes.filter((_, i) => i % 2 === 0).map((n) => [Math.log10(n), text(n)]), name: "number of draws n" },
-    y: { range, ticks: errors.filter((error) => bend(error) > range[0]).map((error) => [bend(error), text(error)]), name: "estimate − exact / nats" },
+    x: {
+      range: [-0.3, 5.3],
+      ticks: sizes.filter((_, i) => i % 2 === 0).map((n) => [Math.log10(n), text(n)]),
+      name: "number of draws n",
+    },
+    y: {
+      range,
+      ticks: errors.filter((error) => bend(error) > range[0]).map((error) => [bend(error), text(error)]),
+      name: "estimate − exact / nats",
+    },
   });
   context.setLineDash([5, 4]);
   context.beginPath();
@@ -141,7 +195,13 @@ function paintErrors(context, width, height, { found, sizes, exact, kinds, linea
       for (let i = 0; i < estimates.length / 2; i++) {
         const [x, y] = [middle + (((i % 5) - 2) * aside) / 4, inside(estimates[2 * i + column] - exact)];
         context.beginPath();
-        if (column) [[0, -4], [4, 0], [0, 4], [-4, 0]].forEach(([dx, dy]) => context.lineTo(x + dx, y + dy));
+        if (column)
+          [
+            [0, -4],
+            [4, 0],
+            [0, 4],
+            [-4, 0],
+          ].forEach(([dx, dy]) => context.lineTo(x + dx, y + dy));
         else context.arc(x, y, 3, 0, 2 * Math.PI);
         context.globalAlpha = 0.7;
         context.fill();
@@ -151,4 +211,4 @@ function paintErrors(context, width, height, { found, sizes, exact, kinds, linea
   });
 }
 
-export default { render };
+export default widget(buildMonteCarlo);

@@ -4,12 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import traitlets
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from gen_utils import plots
 from gen_utils.page.export import Graph
-from gen_utils.page.widgets.base import GraphWidget, class_names, esm, images_from_text, images_to_text
+from gen_utils.page.widgets.base import GraphWidget, bundle, class_names, images_from_text, images_to_text
 
 
 class Opinion(GraphWidget):
@@ -30,7 +28,7 @@ class Opinion(GraphWidget):
             discriminator that doesn't answer with C probabilities.
     """
 
-    _esm = esm("../lib/drawing_pad.js", "opinion/index.js")
+    _esm, _css = bundle(__file__)
     examples: traitlets.List = traitlets.List().tag(sync=True)  # pairs, which a stored notebook keeps in their order
     kind = traitlets.Unicode().tag(sync=True)
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -52,19 +50,3 @@ class Opinion(GraphWidget):
     def first(self, kind: str) -> np.ndarray:
         """Return the first example of a kind, `(1, 1, 28, 28)` in [0, 1]."""
         return images_from_text(dict(self.examples)[kind])[:1]
-
-    def poster(self) -> Figure:
-        """Draw the first example of each kind, and the opinion of the one that the pad begins with."""
-        opinions = {kind: self.run("discriminator", x=self.first(kind))["p"][0] for kind, _ in self.examples}
-        n = len(opinions)
-        figure, axes = plots.figure(columns=n + 1, height=2.3, width_ratios=[1] * n + [1.4])
-        for ax, (kind, p) in zip(axes, opinions.items(), strict=False):
-            plots.show_images(ax, self.first(kind))
-            ax.set_xlabel(f"{kind}: most real\nas {self.classes[p.argmax()]}, {p.max():.2f}", fontsize=8)
-        axes[-1].barh(self.classes, opinions[self.kind], color=plots.COLOURS["decision"])
-        axes[-1].axvline(0.5, color=plots.COLOURS["truth"], lw=1, ls="--")
-        axes[-1].set(xlim=(0, 1), xticks=[0, 0.5, 1], xticklabels=["0", "½", "1"])
-        axes[-1].set_xlabel(f"probability that the {self.kind}\none is real, as each label", fontsize=8)
-        axes[-1].invert_yaxis()
-        axes[-1].tick_params(labelsize=8)
-        return figure

@@ -1,20 +1,28 @@
 // Draw a digit: what the encoder makes of it on the latent plane, what that decodes to, and what it is read as.
 
-function render({ model, el }) {
-  comeAlive({ model, el, build: (graphs) => buildPosterior(model, graphs) });
-}
+import "./style.css";
+import { paintCodes, planeCanvas } from "../../lib/canvas.js";
+import { drawingPad } from "../../lib/drawing_pad.js";
+import { h } from "../../lib/elements.js";
+import { imageBytes, imageCanvas, isBlank } from "../../lib/images.js";
+import { latest } from "../../lib/lifetime.js";
+import { widget } from "../../lib/widget.js";
 
-function buildPosterior(model, graphs) {
+function buildPosterior(view) {
+  const { model, graphs } = view;
   const [codes, labels, palette, limit] = ["codes", "labels", "palette", "limit"].map((name) => model.get(name));
   const prepared = imageCanvas("Your drawing, prepared as MNIST was", 28, 28);
   const decoded = imageCanvas("What the decoder makes of the posterior's mean", 28, 28);
   const text = h("p", { class: "gu-hint", role: "status" });
   const place = h("p", { class: "gu-hint" });
   const bars = readingBars(model.get("colours").decision);
-  let [mu, sigma] = [[0, 0], [1, 1]];
+  let [mu, sigma] = [
+    [0, 0],
+    [1, 1],
+  ];
 
   const look = { class: "gu-map", role: "img", "aria-label": "Latent plane: where the encoder puts your drawing" };
-  const map = planeCanvas(look, limit, (context, toPixels) => {
+  const map = planeCanvas(view, look, limit, (context, toPixels) => {
     paintCodes(context, toPixels, { codes, labels, palette, limit });
     paintPosterior(context, toPixels, { mu, sigma, limit, colour: model.get("colours").latent });
   });
@@ -30,9 +38,10 @@ function buildPosterior(model, graphs) {
     decoded.paint(picture.x.data);
     map.repaint();
     bars.set(p.data);
-    const blank = x.data.every((value) => value === 0);
     const best = p.data.indexOf(Math.max(...p.data));
-    text.textContent = blank ? "Nothing is drawn." : `A classifier reads ${best} with probability ${p.data[best].toFixed(2)}.`;
+    text.textContent = isBlank(x.data)
+      ? "Nothing is drawn."
+      : `A classifier reads ${best} with probability ${p.data[best].toFixed(2)}.`;
     const pair = (values) => `(${values.map((v) => v.toFixed(2)).join(", ")})`;
     place.textContent = `Mean μ = ${pair(mu)}; ellipses at one and two σ = ${pair(sigma)}.`;
     map.element.dataset.posterior = JSON.stringify({ mu, sigma, p: Array.from(p.data) });
@@ -40,21 +49,24 @@ function buildPosterior(model, graphs) {
   });
 
   const pad = drawingPad({ label: "Drawing pad", examples: imageBytes(model.get("examples")), onchange: draw });
-  model.on("change:example", () => pad.show(model.get("example")));
+  model.on("change:example", () => pad.showExample(model.get("example")));
 
-  const figure = (caption, image) => h("div", { class: "gu-figure" }, image.element, h("div", { class: "gu-caption" }, caption));
+  const figure = (caption, image) =>
+    h("div", { class: "gu-figure" }, image.element, h("div", { class: "gu-caption" }, caption));
   const element = h(
-    "div", { class: "gu-columns" },
+    "div",
+    { class: "gu-columns" },
     pad.element,
     h("div", { class: "gu-pad" }, map.element, place),
     h(
-      "div", { class: "gu-readings" },
+      "div",
+      { class: "gu-readings" },
       figure("as the encoder sees it", prepared),
       figure("its mean, decoded", decoded),
       h("div", { class: "gu-reading" }, bars.element, text),
     ),
   );
-  return { element, first: () => pad.show(model.get("example")) };
+  return { element, first: () => pad.showExample(model.get("example")) };
 }
 
 // The Gaussian q(z|x): ellipses at one and two standard deviations, and lines from the edges that lead to it.
@@ -65,7 +77,10 @@ function paintPosterior(context, toPixels, { mu, sigma, limit, colour }) {
   context.strokeStyle = context.fillStyle = colour;
   context.lineWidth = 1;
   context.setLineDash([3, 3]);
-  for (const end of [[left, y], [x, bottom]]) {
+  for (const end of [
+    [left, y],
+    [x, bottom],
+  ]) {
     context.beginPath();
     context.moveTo(x, y);
     context.lineTo(...end);
@@ -92,4 +107,4 @@ function readingBars(colour) {
   return { element, set };
 }
 
-export default { render };
+export default widget(buildPosterior);

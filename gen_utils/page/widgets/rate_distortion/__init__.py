@@ -4,17 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import traitlets
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from gen_utils import plots
-from gen_utils.page.drawing import FIELD
 from gen_utils.page.export import Graph
+from gen_utils.page.graphs.drawing import FIELD
 from gen_utils.page.noise import Noise
-from gen_utils.page.widgets.base import GraphWidget, check_shapes, esm, images_from_text, images_to_text
-
-ABOVE = 12  # pixels above each row of the poster's pictures, for its name
+from gen_utils.page.widgets.base import GraphWidget, bundle, check_shapes, images_from_text, images_to_text
 
 
 class RateDistortion(GraphWidget):
@@ -34,7 +29,7 @@ class RateDistortion(GraphWidget):
             that do not increase, negative rates, x of another shape or outside [0, 1].
     """
 
-    _esm = esm("../lib/chart.js", "rate_distortion/index.js")
+    _esm, _css = bundle(__file__)
     betas = traitlets.List(traitlets.Float()).tag(sync=True)
     rates = traitlets.List(traitlets.Float()).tag(sync=True)
     distortions = traitlets.List(traitlets.Float()).tag(sync=True)
@@ -71,33 +66,6 @@ class RateDistortion(GraphWidget):
         """Draw the `eps` and the `z` of the current seed, `(n, K)` each, as the page does."""
         noise, n = Noise(self.seed), len(images_from_text(self.images))
         return {name: noise.normal(n * self.latent_dim).reshape(n, -1) for name in ("eps", "z")}
-
-    def poster(self) -> Figure:
-        """Draw the plane, and the inputs, reconstructions and samples of the chosen model."""
-        x = images_from_text(self.images)
-        made = self.run(f"model{self.index}", x=x, **self.noise())
-        rows = {"images x": x, "reconstructions": made["reconstruction"], "samples": made["sample"]}
-        figure, (left, right) = plots.figure(columns=2, height=2.4, width_ratios=[1, 1.5])
-        self._plane(left)
-        images = np.pad(np.concatenate(list(rows.values())), ((0, 0), (0, 0), (ABOVE, 0), (0, 0)))
-        plots.show_images(right, images, columns=len(x))
-        for row, name in enumerate(rows):
-            right.text(0, (FIELD + ABOVE) * row + ABOVE / 2, name, fontsize=8, va="center")
-        return figure
-
-    def _plane(self, ax: Axes) -> None:
-        colour, (rate, distortion) = plots.COLOURS["model"], (self.rates[self.index], self.distortions[self.index])
-        ax.plot(self.rates, self.distortions, "o-", color=colour, lw=1, ms=4)
-        ax.plot(rate, distortion, "o", ms=11, mfc="none", mec=colour, mew=2)
-        ax.set_xlim(left=0)
-        ax.autoscale(False)
-        ax.axline((rate, distortion), slope=-1, ls="--", lw=1, color=plots.COLOURS["truth"])
-        for i, point in enumerate(zip(self.rates, self.distortions, strict=True)):
-            place = (7, 8 if i == self.index else 1)  # off the dashed line
-            ax.annotate(f"β = {self.betas[i]:g}", point, place, textcoords="offset points", fontsize=8)
-        told = f"β = {self.betas[self.index]:g}\nR + D = {rate + distortion:.1f}"
-        ax.text(1, 1, told, transform=ax.transAxes, ha="right", va="top", fontsize=8)
-        ax.set(xlabel="rate R / nats", ylabel="distortion D / nats")
 
 
 def _numbers(name: str, values: Sequence[float], n: int) -> list[float]:

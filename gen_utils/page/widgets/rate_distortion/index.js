@@ -1,22 +1,33 @@
 // VAEs trained with different β on the plane of rate and distortion, and what the chosen one makes of the same images.
 
-function render({ model, el }) {
-  comeAlive({ model, el, build: (graphs) => buildRateDistortion(model, graphs) });
-}
+import "./style.css";
+import { drawnCanvas } from "../../lib/canvas.js";
+import { paintChart, roundTicks } from "../../lib/chart.js";
+import { button, h, setter, slider } from "../../lib/elements.js";
+import { imageBytes, imageCanvas } from "../../lib/images.js";
+import { latest } from "../../lib/lifetime.js";
+import { Noise } from "../../lib/noise.js";
+import { widget } from "../../lib/widget.js";
 
-function buildRateDistortion(model, graphs) {
-  const [betas, rates, distortions, K] = ["betas", "rates", "distortions", "latent_dim"].map((name) => model.get(name));
+function buildRateDistortion(view) {
+  const { model, graphs } = view;
+  const [betas, rates, distortions, K] = ["betas", "rates", "distortions", "latent_dim"].map((name) =>
+    model.get(name),
+  );
   const colours = model.get("colours");
   const data = Float32Array.from(imageBytes(model.get("images")), (byte) => byte / 255);
   const n = data.length / 784;
   const text = h("p", { class: "gu-hint", role: "status" });
-  const [inputs, reconstructions, samples] = ["The images x", "Their reconstructions by the chosen model", "Samples of the chosen model"]
-    .map((label) => imageCanvas(label, 28, 28, n));
+  const [inputs, reconstructions, samples] = [
+    "The images x",
+    "Their reconstructions by the chosen model",
+    "Samples of the chosen model",
+  ].map((label) => imageCanvas(label, 28, 28, n));
   inputs.paint(data);
   let chosen = model.get("index");
 
   const look = { class: "gu-chart", role: "img", "aria-label": "Rate and distortion of each model, in nats" };
-  const chart = drawnCanvas(look, (context, width, height) =>
+  const chart = drawnCanvas(view, look, (context, width, height) =>
     paintRateDistortion(context, width, height, { betas, rates, distortions, chosen, colour: colours.model }),
   );
 
@@ -38,10 +49,16 @@ function buildRateDistortion(model, graphs) {
 
   const set = setter(model);
   const beta = slider({
-    label: "β, the weight of the rate", symbol: "<i>β</i>", format: (i) => String(betas[i]),
-    min: 0, max: betas.length - 1, step: 1, value: chosen, oninput: (i) => set({ index: i }),
+    label: "β, the weight of the rate",
+    symbol: "<i>β</i>",
+    format: (i) => String(betas[i]),
+    min: 0,
+    max: betas.length - 1,
+    step: 1,
+    value: chosen,
+    oninput: (i) => set({ index: i }),
   });
-  // The model is the one place where the choice lives: slider and Python both make it there.
+  // The choice is kept in the model alone: slider and Python both make it there.
   model.on("change:index", () => {
     beta.set(model.get("index"));
     draw();
@@ -49,16 +66,27 @@ function buildRateDistortion(model, graphs) {
   model.on("change:seed", draw);
 
   const strip = (caption, image, kind) =>
-    h("div", { class: "gu-strip", style: `--gu-kind: ${colours[kind]}` }, h("div", { class: "gu-caption" }, caption), image.element);
+    h(
+      "div",
+      { class: "gu-strip", style: `--gu-kind: ${colours[kind]}` },
+      h("div", { class: "gu-caption" }, caption),
+      image.element,
+    );
   const element = h(
-    "div", { class: "gu-columns", style: `--gu-accent: ${colours.model}` },
+    "div",
+    { class: "gu-columns", style: `--gu-accent: ${colours.model}` },
     h("div", { class: "gu-plot" }, chart.element, beta.element, text),
     h(
-      "div", { class: "gu-strips" },
+      "div",
+      { class: "gu-strips" },
       strip("images x", inputs, "data"),
       strip("reconstructions: z drawn from q(z|x)", reconstructions, "model"),
       strip("samples: z drawn from p(z)", samples, "model"),
-      h("div", { class: "gu-buttons" }, button("New noise", () => set({ seed: model.get("seed") + 1 }))),
+      h(
+        "div",
+        { class: "gu-buttons" },
+        button("New noise", () => set({ seed: model.get("seed") + 1 })),
+      ),
     ),
   );
   return { element, first: draw };
@@ -68,7 +96,10 @@ function buildRateDistortion(model, graphs) {
 function paintRateDistortion(context, width, height, { betas, rates, distortions, chosen, colour }) {
   const [low, high] = [Math.min(...distortions), Math.max(...distortions)];
   const spare = 0.08 * (high - low || 1);
-  const [R, D] = [[0, 1.08 * (Math.max(...rates) || 1)], [low - spare, high + spare]];
+  const [R, D] = [
+    [0, 1.08 * (Math.max(...rates) || 1)],
+    [low - spare, high + spare],
+  ];
   const { toX, toY } = paintChart(context, width, height, {
     x: { range: R, ticks: roundTicks(R), name: "rate R / nats" },
     y: { range: D, ticks: roundTicks(D), name: "distortion D / nats" },
@@ -116,4 +147,4 @@ function paintRateDistortion(context, width, height, { betas, rates, distortions
   context.stroke();
 }
 
-export default { render };
+export default widget(buildRateDistortion);

@@ -1,10 +1,16 @@
 // Draw a digit: what codes of several sizes keep of it, an autoencoder's beside PCA's, and the code of one size in large.
 
-function render({ model, el }) {
-  comeAlive({ model, el, build: (graphs) => buildReconstructions(model, graphs) });
-}
+import "./style.css";
+import { drawnCanvas } from "../../lib/canvas.js";
+import { paintChart, roundTicks } from "../../lib/chart.js";
+import { drawingPad } from "../../lib/drawing_pad.js";
+import { h, setter, slider } from "../../lib/elements.js";
+import { imageBytes, imageCanvas, isBlank } from "../../lib/images.js";
+import { latest } from "../../lib/lifetime.js";
+import { widget } from "../../lib/widget.js";
 
-function buildReconstructions(model, graphs) {
+function buildReconstructions(view) {
+  const { model, graphs } = view;
   const sizes = model.get("sizes");
   const prepared = imageCanvas("Your drawing, prepared as MNIST was", 28, 28);
   const large = imageCanvas("", 28, 28);
@@ -16,7 +22,7 @@ function buildReconstructions(model, graphs) {
   let blank = true;
 
   const look = { class: "gu-code", role: "img", "aria-label": "The code of the chosen size" };
-  const bars = drawnCanvas(look, (context, width, height) =>
+  const bars = drawnCanvas(view, look, (context, width, height) =>
     paintCode(context, width, height, { z: codes[model.get("index")], colour: model.get("colours").latent }),
   );
   const showChosen = (began = performance.now()) => {
@@ -27,8 +33,8 @@ function buildReconstructions(model, graphs) {
     large.element.ariaLabel = `What the autoencoder makes of its code of ${k} numbers`;
     large.paint(pictures[index]);
     caption.textContent = `decoded from K = ${k}`;
-    const told = `K = ${k}: squared error a pixel ${errors[index].toFixed(3)}, PCA’s ${pcaErrors[index].toFixed(3)}.`;
-    text.textContent = blank ? "Nothing is drawn." : told;
+    const errorText = `K = ${k}: squared error a pixel ${errors[index].toFixed(3)}, PCA’s ${pcaErrors[index].toFixed(3)}.`;
+    text.textContent = blank ? "Nothing is drawn." : errorText;
     bars.repaint();
     bars.element.dataset.code = JSON.stringify(Array.from(codes[index]));
     bars.element.dataset.ms = performance.now() - began;
@@ -41,7 +47,7 @@ function buildReconstructions(model, graphs) {
     const found = [];
     for (const k of sizes) found.push(await graphs.run(`autoencoder${k}`, { x }));
     const pca = await graphs.run("pca", { x });
-    blank = x.data.every((value) => value === 0);
+    blank = isBlank(x.data);
     codes = found.map(({ z }) => z.data);
     pictures = found.map(({ x_hat }) => x_hat.data);
     errors = found.map(({ error }) => error.data[0]);
@@ -56,24 +62,39 @@ function buildReconstructions(model, graphs) {
 
   const set = setter(model);
   const pad = drawingPad({ label: "Drawing pad", examples: imageBytes(model.get("examples")), onchange: draw });
-  model.on("change:example", () => pad.show(model.get("example")));
+  model.on("change:example", () => pad.showExample(model.get("example")));
   const size = slider({
-    label: "Numbers in the code", symbol: "<i>K</i>", format: (i) => sizes[i],
-    min: 0, max: sizes.length - 1, step: 1, value: model.get("index"), oninput: (index) => set({ index }),
+    label: "Numbers in the code",
+    symbol: "<i>K</i>",
+    format: (i) => sizes[i],
+    min: 0,
+    max: sizes.length - 1,
+    step: 1,
+    value: model.get("index"),
+    oninput: (index) => set({ index }),
   });
 
   const figure = (image, name) => h("div", {}, image.element, name);
   const element = h(
-    "div", { class: "gu-columns" },
+    "div",
+    { class: "gu-columns" },
     pad.element,
     h(
-      "div", { class: "gu-pad" },
-      h("div", { class: "gu-pair" }, figure(prepared, h("div", { class: "gu-caption" }, "as the encoder sees it")), figure(large, caption)),
-      size.element, bars.element, text,
+      "div",
+      { class: "gu-pad" },
+      h(
+        "div",
+        { class: "gu-pair" },
+        figure(prepared, h("div", { class: "gu-caption" }, "as the encoder sees it")),
+        figure(large, caption),
+      ),
+      size.element,
+      bars.element,
+      text,
     ),
     sizeTable(cards),
   );
-  return { element, first: () => pad.show(model.get("example")) };
+  return { element, first: () => pad.showExample(model.get("example")) };
 }
 
 // The pictures of one size, the autoencoder's above PCA's, each with its squared error a pixel below.
@@ -94,12 +115,24 @@ function sizeCard(k) {
 
 // All sizes side by side; on a phone two in a row, each row with the methods' names.
 function sizeTable(cards) {
-  const names = () => h("div", { class: "gu-size gu-methods", "aria-hidden": "true" }, "", h("span", {}, "autoencoder"), h("span", {}, "PCA"));
+  const names = () =>
+    h(
+      "div",
+      { class: "gu-size gu-methods", "aria-hidden": "true" },
+      "",
+      h("span", {}, "autoencoder"),
+      h("span", {}, "PCA"),
+    );
   const nodes = cards.flatMap((card, i) => (i % 2 === 0 ? [names(), card.element] : [card.element]));
   const style = `--gu-count: ${cards.length}`;
   return h(
-    "div", { class: "gu-wide gu-sizes-around" },
-    h("div", { class: "gu-sizes", style, role: "group", "aria-label": "Every size, with its squared error a pixel" }, ...nodes),
+    "div",
+    { class: "gu-wide gu-sizes-around" },
+    h(
+      "div",
+      { class: "gu-sizes", style, role: "group", "aria-label": "Every size, with its squared error a pixel" },
+      ...nodes,
+    ),
     h("div", { class: "gu-caption" }, "Below each picture its squared error a pixel."),
   );
 }
@@ -118,7 +151,9 @@ function paintCode(context, width, height, { z, colour }) {
   context.fillRect(toX(0.4), toY(0), toX(z.length + 0.6) - toX(0.4), 1);
   context.fillStyle = colour;
   const bar = Math.min(36, 0.8 * (toX(2) - toX(1)));
-  z.forEach((value, i) => context.fillRect(toX(i + 1) - bar / 2, Math.min(toY(0), toY(value)), bar, Math.abs(toY(value) - toY(0))));
+  z.forEach((value, i) =>
+    context.fillRect(toX(i + 1) - bar / 2, Math.min(toY(0), toY(value)), bar, Math.abs(toY(value) - toY(0))),
+  );
 }
 
-export default { render };
+export default widget(buildReconstructions);

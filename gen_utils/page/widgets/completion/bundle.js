@@ -1,0 +1,632 @@
+// gen_utils/page/lib/elements.js
+function h(tag, properties = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [key, value] of Object.entries(properties)) {
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (value !== void 0 && value !== false) node.setAttribute(key, value === true ? "" : value);
+  }
+  node.append(...children);
+  return node;
+}
+function button(label, onclick, ...others) {
+  const labels = others.length > 0 && [label, ...others].join("\n");
+  return h("button", { type: "button", class: "gu-button", "data-labels": labels, onclick }, label);
+}
+function reserve(node, ...texts) {
+  const hidden = texts.map((text) => h("div", { "aria-hidden": "true", "data-text": text }));
+  const box = h("div", { class: `gu-reserve ${node.className}` }, node, ...hidden);
+  node.removeAttribute("class");
+  return box;
+}
+function slider({
+  label,
+  symbol,
+  end,
+  min,
+  max,
+  step,
+  value,
+  note = "",
+  unused = false,
+  format = (v) => v.toFixed(1),
+  oninput
+}) {
+  const input = h("input", { type: "range", min, max, step, "aria-label": label });
+  const output = h("output", { class: "gu-value" });
+  const mark = (html) => Object.assign(h("span", { "aria-hidden": "true" }), { innerHTML: html });
+  const element = h("label", { class: unused ? "gu-slider gu-unused" : "gu-slider" }, mark(symbol), input, output);
+  if (note) element.append(h("small", { class: "gu-note" }, note));
+  if (end) {
+    element.append(mark(end));
+    output.ariaLive = "off";
+  }
+  const set = (number) => {
+    input.value = number;
+    output.textContent = format(Number(number));
+    input.setAttribute("aria-valuetext", output.textContent);
+  };
+  input.addEventListener("input", () => {
+    set(input.value);
+    oninput(Number(input.value));
+  });
+  set(value);
+  return { element, set };
+}
+function setter(model) {
+  return (values) => {
+    for (const [name, value] of Object.entries(values)) model.set(name, value);
+    model.save_changes();
+  };
+}
+
+// gen_utils/page/lib/images.js
+var rgb = (hex) => [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
+function inkImage(values, width, height) {
+  const image = new ImageData(width, height);
+  for (let i = 0; i < width * height; i++) {
+    image.data.fill(255 * (1 - values[i]), 4 * i, 4 * i + 3);
+    image.data[4 * i + 3] = 255;
+  }
+  return image;
+}
+function imageBytes(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+var isBlank = (values) => values.every((value) => value === 0);
+
+// gen_utils/page/lib/drawing_pad.js
+var PAD_SIDE = 280;
+var PEN_WIDTH = PAD_SIDE / 12;
+var PEN_STEP = 7;
+function drawingPad({ label, examples = new Uint8Array(), onchange }) {
+  const canvas = h("canvas", {
+    class: "gu-ink",
+    role: "application",
+    "aria-roledescription": "drawing pad",
+    tabindex: 0,
+    "aria-label": `${label}: draw with a finger, a pen or the mouse, or move with the arrow keys and press Space to lower or lift the pen`,
+    width: PAD_SIDE,
+    height: PAD_SIDE
+  });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const cursor = h("span", { class: "gu-cursor", hidden: true });
+  const note = h("p", { class: "gu-hint", role: "status" });
+  const fill = () => {
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, PAD_SIDE, PAD_SIDE);
+  };
+  const clear = () => {
+    fill();
+    onchange();
+  };
+  const ink = () => {
+    const { data } = context.getImageData(0, 0, PAD_SIDE, PAD_SIDE);
+    const values = new Float32Array(PAD_SIDE * PAD_SIDE);
+    for (let i = 0; i < values.length; i++) values[i] = 1 - data[4 * i] / 255;
+    return { data: values, dims: [1, 1, PAD_SIDE, PAD_SIDE] };
+  };
+  const setImage = (bytes) => {
+    const small = h("canvas", { width: 28, height: 28 });
+    const values = Float32Array.from(bytes, (byte) => byte / 255);
+    small.getContext("2d").putImageData(inkImage(values, 28, 28), 0, 0);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(small, 0, 0, PAD_SIDE, PAD_SIDE);
+  };
+  let shown = 0;
+  const showExample = (k) => {
+    shown = k;
+    setImage(examples.subarray(784 * k, 784 * (k + 1)));
+    onchange();
+  };
+  drawWithKeys(canvas, penOn(context), onchange, cursor, note);
+  drawWithPointer(canvas, penOn(context), onchange);
+  fill();
+  const buttons = h("div", { class: "gu-buttons" }, button("Clear", clear));
+  if (examples.length)
+    buttons.prepend(button("An example", () => showExample((shown + 1) % (examples.length / 784))));
+  const element = h("div", { class: "gu-pad" }, h("div", { class: "gu-paper" }, canvas, cursor), note, buttons);
+  return { element, buttons, ink, setImage, showExample, clear };
+}
+function penOn(context) {
+  let last, middle;
+  const line = (...curve) => {
+    context.lineCap = context.lineJoin = "round";
+    context.lineWidth = PEN_WIDTH;
+    context.strokeStyle = "#000";
+    context.beginPath();
+    context.moveTo(...middle);
+    context.quadraticCurveTo(...curve);
+    context.stroke();
+  };
+  const lower = (x, y) => {
+    last = middle = [x, y];
+    context.fillStyle = "#000";
+    context.beginPath();
+    context.arc(x, y, PEN_WIDTH / 2, 0, 2 * Math.PI);
+    context.fill();
+  };
+  const move = (x, y) => {
+    const next = [(last[0] + x) / 2, (last[1] + y) / 2];
+    line(...last, ...next);
+    middle = next;
+    last = [x, y];
+  };
+  const lift = () => line(...last, ...last);
+  return { lower, move, lift };
+}
+function drawWithPointer(canvas, pen, onchange) {
+  const place = (event) => {
+    const box = canvas.getBoundingClientRect();
+    return [(event.clientX - box.left) / box.width * PAD_SIDE, (event.clientY - box.top) / box.height * PAD_SIDE];
+  };
+  let drawing = null;
+  canvas.addEventListener("pointerdown", (event) => {
+    if (drawing !== null || event.button !== 0) return;
+    drawing = event.pointerId;
+    canvas.setPointerCapture(drawing);
+    pen.lower(...place(event));
+    onchange();
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (event.pointerId !== drawing) return;
+    const passed = event.getCoalescedEvents?.() ?? [];
+    for (const each of passed.length ? passed : [event]) pen.move(...place(each));
+    onchange();
+  });
+  const end = (event) => {
+    if (event.pointerId !== drawing) return;
+    drawing = null;
+    pen.lift();
+    onchange();
+  };
+  canvas.addEventListener("pointerup", end);
+  canvas.addEventListener("pointercancel", end);
+}
+function drawWithKeys(canvas, pen, onchange, cursor, note) {
+  const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  const at = [PAD_SIDE / 2, PAD_SIDE / 2];
+  let down = false;
+  const showHint = () => {
+    cursor.style.left = `${100 * at[0] / PAD_SIDE}%`;
+    cursor.style.top = `${100 * at[1] / PAD_SIDE}%`;
+    cursor.classList.toggle("gu-down", down);
+    if (cursor.hidden) note.textContent = "Draw a digit: with a finger, a pen, the mouse or the keyboard.";
+    else if (down) note.textContent = "The pen is down: arrow keys draw, Space lifts it.";
+    else note.textContent = "The pen is up: arrow keys move it, Space lowers it.";
+  };
+  const setPen = (isDown) => {
+    if (isDown && !down) pen.lower(...at);
+    if (!isDown && down) pen.lift();
+    if (isDown !== down) onchange();
+    down = isDown;
+  };
+  const showCursor = (visible) => {
+    if (!visible) setPen(false);
+    cursor.hidden = !visible;
+    showHint();
+  };
+  canvas.addEventListener("keydown", (event) => {
+    if (event.key !== " " && !(event.key in arrows)) return;
+    event.preventDefault();
+    if (event.key === " ") {
+      if (!event.repeat) setPen(!down);
+    } else {
+      arrows[event.key].forEach(
+        (sign, axis) => at[axis] = Math.max(0, Math.min(PAD_SIDE, at[axis] + PEN_STEP * sign))
+      );
+      if (down) {
+        pen.move(...at);
+        onchange();
+      }
+    }
+    showCursor(true);
+  });
+  canvas.addEventListener("focus", () => showCursor(canvas.matches(":focus-visible")));
+  canvas.addEventListener("blur", () => showCursor(false));
+  canvas.addEventListener("pointerdown", () => showCursor(false));
+  showHint();
+}
+
+// gen_utils/page/lib/lifetime.js
+function lifetime() {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const onEnd = (stop) => signal.addEventListener("abort", stop, { once: true });
+  const during = (promise) => new Promise((resolve, reject) => {
+    promise.then(
+      (value) => signal.aborted || resolve(value),
+      (error) => signal.aborted || reject(error)
+    );
+  });
+  const observe = (observer, target, options) => {
+    observer.observe(target, options);
+    onEnd(() => observer.disconnect());
+  };
+  const nextFrame = () => during(new Promise(requestAnimationFrame));
+  const sleep = (milliseconds) => during(new Promise((resolve) => setTimeout(resolve, milliseconds)));
+  return { signal, end: () => controller.abort(), onEnd, during, observe, nextFrame, sleep };
+}
+function latest(work) {
+  let running = false;
+  let waiting = null;
+  return async function call(...args) {
+    waiting = args;
+    if (running) return;
+    running = true;
+    try {
+      while (waiting) {
+        const next = waiting;
+        waiting = null;
+        await work(...next);
+      }
+    } finally {
+      running = false;
+    }
+  };
+}
+
+// gen_utils/page/lib/noise.js
+var Noise = class _Noise {
+  constructor(seed) {
+    let state = seed >>> 0;
+    this.words = Uint32Array.from({ length: 4 }, () => {
+      state = state + 2654435769 >>> 0;
+      let word = Math.imul(state ^ state >>> 16, 569420461);
+      word = Math.imul(word ^ word >>> 15, 1935289751);
+      return word ^ word >>> 15;
+    });
+  }
+  // Uniform in (0, 1), 32 bits.
+  uniform() {
+    const s = this.words;
+    const rotated = Math.imul(s[1], 5);
+    const result = Math.imul(rotated << 7 | rotated >>> 25, 9) >>> 0;
+    const shifted = s[1] << 9;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= shifted;
+    s[3] = s[3] << 11 | s[3] >>> 21;
+    return (result + 0.5) / 4294967296;
+  }
+  uniforms(n) {
+    return Float32Array.from({ length: n }, () => this.uniform());
+  }
+  // n standard normal numbers.
+  normal(n) {
+    const out = new Float32Array(n);
+    for (let i = 0; i < n; ) {
+      const a = 2 * this.uniform() - 1;
+      const b = 2 * this.uniform() - 1;
+      const s = a * a + b * b;
+      if (s >= 1) continue;
+      const scale = Math.sqrt(-2 * _Noise.log(s) / s);
+      out[i++] = a * scale;
+      if (i < n) out[i++] = b * scale;
+    }
+    return out;
+  }
+  // ln x for 0 < x < 1 by IEEE addition, multiplication and division alone: Math.log differs between browsers.
+  static log(x) {
+    let mantissa = x;
+    let doublings = 0;
+    for (; mantissa < 0.7; doublings++) mantissa *= 2;
+    const t = (mantissa - 1) / (mantissa + 1);
+    let sum = 0;
+    for (let k = 23; k > 0; k -= 2) sum = sum * t * t + 1 / k;
+    return 2 * t * sum - doublings * Math.LN2;
+  }
+};
+
+// gen_utils/page/lib/graphs.js
+var contentRoot = document.documentElement.dataset.content_root;
+var isPublished = contentRoot !== void 0;
+var siteFile = (path) => new URL(`${contentRoot}_static/${path}`, document.baseURI).href;
+var CDN_TIMEOUT_MS = 8e3;
+var KERNEL_TIMEOUT_MS = 3e4;
+function loadRuntime(cdn) {
+  const shared = /* @__PURE__ */ Symbol.for("gen_utils.onnxruntime");
+  globalThis[shared] ??= (async () => {
+    const source = isPublished ? siteFile("vendor/ort/") : cdn;
+    const ort = await within(CDN_TIMEOUT_MS, import(`${source}ort.wasm.bundle.min.mjs`));
+    ort.env.wasm.numThreads = 1;
+    if (!isPublished) ort.env.wasm.wasmPaths = cdn;
+    let last = Promise.resolve();
+    const inTurn = (call) => {
+      const result = last.then(call);
+      last = result.catch(() => {
+      });
+      return result;
+    };
+    return { ort, inTurn };
+  })();
+  return globalThis[shared];
+}
+function within(milliseconds, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("timed out")), milliseconds);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+async function siteBytes({ file, sha256 }, signal) {
+  const digest = btoa(String.fromCharCode(...sha256.match(/../g).map((byte) => Number.parseInt(byte, 16))));
+  const url = siteFile(`models/${file}?${sha256.slice(0, 8)}`);
+  const response = await fetch(url, { integrity: `sha256-${digest}`, signal });
+  if (!response.ok) throw new Error(`${file}: ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+async function askKernel(invoke, signal, command, message, buffers = []) {
+  const late = AbortSignal.timeout(KERNEL_TIMEOUT_MS);
+  try {
+    const [answer, found] = await invoke(command, message, { buffers, signal: AbortSignal.any([signal, late]) });
+    if (answer.error) throw new Error(answer.error);
+    return [answer, found.map((view) => view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength))];
+  } catch (error) {
+    if (!late.aborted) throw error;
+    const seconds = KERNEL_TIMEOUT_MS / 1e3;
+    throw new Error(`the kernel did not answer within ${seconds} seconds; when it is free, run this cell again`);
+  }
+}
+async function runInKernel(invoke, signal, graph, feeds) {
+  const inputs = Object.entries(feeds).map(([name, { dims }]) => ({ name, dims }));
+  const data = Object.values(feeds).map((feed) => feed.data);
+  const [{ outputs }, buffers] = await askKernel(invoke, signal, "run_graph", { graph, inputs }, data);
+  return Object.fromEntries(outputs.map(({ name, dims }, i) => [name, { dims, data: new Float32Array(buffers[i]) }]));
+}
+async function graphRunner({ model, invoke, signal, onEnd, during }) {
+  let runtime;
+  try {
+    runtime = await loadRuntime(model.get("cdn"));
+  } catch (error) {
+    if (isPublished) throw error;
+    const run2 = (name, feeds) => during(runInKernel(invoke, signal, name, feeds));
+    return { backend: "kernel", open: async () => {
+    }, run: run2 };
+  }
+  const { ort, inTurn } = runtime;
+  const opening = {};
+  const sessions = {};
+  onEnd(() => {
+    for (const session of Object.values(opening)) {
+      session.then((opened) => inTurn(() => opened.release())).catch(() => {
+      });
+    }
+  });
+  const bytes = async (name) => {
+    if (isPublished) return siteBytes(model.get("graphs")[name], signal);
+    const [, [buffer]] = await askKernel(invoke, signal, "read_graph", name);
+    return new Uint8Array(buffer);
+  };
+  const create = async (name) => {
+    const file = await bytes(name);
+    return inTurn(() => ort.InferenceSession.create(file));
+  };
+  const load = async (name) => {
+    try {
+      opening[name] ??= create(name);
+      sessions[name] = await opening[name];
+    } catch (error) {
+      delete opening[name];
+      throw error;
+    }
+  };
+  const open = (names) => during(Promise.all(names.map(load)));
+  const run = async (name, feeds) => {
+    if (!sessions[name]) await open([name]);
+    const tensors = Object.entries(feeds).map(([key, { data, dims }]) => [
+      key,
+      new ort.Tensor("float32", data, dims)
+    ]);
+    return during(inTurn(() => signal.aborted || sessions[name].run(Object.fromEntries(tensors))));
+  };
+  return { backend: "browser", open, run };
+}
+
+// gen_utils/page/lib/widget.js
+function widget(build, firstGraphs = (model) => Object.keys(model.get("graphs"))) {
+  return { render: ({ model, el, experimental }) => start({ model, el, experimental, build, firstGraphs }) };
+}
+function start({ model, el, experimental, build, firstGraphs }) {
+  const life = lifetime();
+  const view = { ...life, model: modelOf(model, life), invoke: experimental?.invoke };
+  const status = h("p", { class: "gu-status", role: "status" }, "Loading the model into this page…");
+  el.classList.add("gu-widget");
+  const spare = ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true");
+  el.addEventListener("focusin", spare, { signal: life.signal });
+  el.style.setProperty("--gu-accent", model.get("colours").latent);
+  el.append(status);
+  const show = async () => {
+    try {
+      view.graphs = await life.during(graphRunner(view));
+      await view.graphs.open(firstGraphs(view.model));
+      const { element, first, poster } = build(view);
+      await life.during(Promise.resolve(first()));
+      status.replaceWith(element);
+      for (const poster2 of posters(el)) poster2.classList.add("gu-poster-hidden");
+      el.dataset.backend = view.graphs.backend;
+      el.poster = poster;
+      el.classList.add("gu-live");
+    } catch (error) {
+      console.error(error);
+      status.textContent = `This widget could not start: ${error.message}.`;
+    }
+  };
+  const observer = new IntersectionObserver(
+    (entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      observer.disconnect();
+      show();
+    },
+    { rootMargin: "300px" }
+  );
+  life.observe(observer, el);
+  return () => {
+    life.end();
+    el.classList.remove("gu-live");
+    el.replaceChildren();
+  };
+}
+function modelOf(model, { onEnd }) {
+  const on = (events, listener) => {
+    for (const event of events.split(" ")) {
+      model.on(event, listener);
+      onEnd(() => model.off(event, listener));
+    }
+  };
+  return {
+    get: (name) => model.get(name),
+    set: (name, value) => model.set(name, value),
+    save_changes: () => model.save_changes(),
+    on
+  };
+}
+function posters(el) {
+  const cell = el.closest(".cell_output, .jp-OutputArea, .output_container, .output") ?? el.parentElement;
+  const images = [...cell.querySelectorAll("img")].filter((image) => !el.contains(image));
+  return images.map((image) => image.closest(".output, .jp-OutputArea-child") ?? image);
+}
+
+// gen_utils/page/widgets/completion/index.js
+function buildCompletion(view) {
+  const { model, graphs } = view;
+  const [B, colours] = [model.get("batch"), model.get("colours")];
+  const given = cutImage("Your drawing, prepared as MNIST was; what lies below the line is hidden from the model");
+  const completions = Array.from({ length: B }, (_, i) => cutImage(`Completion ${i + 1}`));
+  const text = h("p", { class: "gu-hint", role: "status" });
+  let x = new Float32Array(784);
+  let changes = 0;
+  const show = (images, rows2, end) => {
+    const [data, drawn] = [rgb(colours.data), rgb(colours.model)];
+    const colour = (row) => row < rows2 ? data : row < end ? drawn : null;
+    for (const [i, each] of completions.entries()) each.paint(images.subarray(784 * i, 784 * (i + 1)), rows2, colour);
+  };
+  const prepare = latest(async () => {
+    const began = performance.now();
+    const found = await graphs.run("prepare", { ink: pad.ink() });
+    x = found.x.data;
+    showGiven(began);
+  });
+  const showGiven = (began) => {
+    changes += 1;
+    const rows2 = model.get("rows");
+    const [data, hidden] = [rgb(colours.data), rgb("#d0d0d0")];
+    given.paint(x, rows2, (row) => row < rows2 ? data : hidden);
+    show(repeated(x, B), rows2, rows2);
+    text.textContent = isBlank(x) ? "Nothing is drawn." : `The model is given ${rows2} of 28 rows.`;
+    given.canvas.dataset.ms = performance.now() - began;
+  };
+  const complete = latest(async () => {
+    const began = performance.now();
+    const [rows2, seed, change] = [model.get("rows"), model.get("seed"), changes];
+    const [u, dims] = [new Noise(seed).uniforms(784 * B), [B, 1, 28, 28]];
+    let images = repeated(x, B).map((pixel, i) => i % 784 < 28 * rows2 ? pixel : 0);
+    for (let row = rows2; row < 28; row++) {
+      const chosen = Float32Array.from(images, (_, i) => Number(Math.floor(i % 784 / 28) === row));
+      for (let settled = false; !settled; ) {
+        const { x_next } = await graphs.run("step", {
+          x: { data: images, dims },
+          u: { data: u, dims },
+          chosen: { data: chosen, dims }
+        });
+        settled = x_next.data.every((pixel, i) => pixel === images[i]);
+        images = x_next.data;
+      }
+      if (change !== changes || seed !== model.get("seed")) return;
+      show(images, rows2, row + 1);
+      await view.nextFrame();
+    }
+    text.textContent = drawnPixels(rows2);
+    done.dataset.images = Array.from(images, Number).join("");
+    done.dataset.shown = JSON.stringify({ rows: rows2, seed });
+    done.dataset.ms = performance.now() - began;
+  });
+  const set = setter(model);
+  let prepared = null;
+  const pad = drawingPad({
+    label: "Drawing pad",
+    examples: imageBytes(model.get("examples")),
+    onchange: () => prepared = prepare()
+  });
+  const rows = slider({
+    label: "Rows that are kept",
+    symbol: "rows",
+    format: String,
+    min: 1,
+    max: 27,
+    step: 1,
+    value: model.get("rows"),
+    oninput: (value) => set({ rows: value })
+  });
+  model.on("change:example", () => pad.showExample(model.get("example")));
+  model.on("change:rows", () => {
+    rows.set(model.get("rows"));
+    showGiven(performance.now());
+  });
+  model.on("change:seed", complete);
+  const done = h(
+    "div",
+    { class: "gu-completions", role: "group", "aria-label": "Completions" },
+    ...completions.map((each) => each.element)
+  );
+  const element = h(
+    "div",
+    { class: "gu-columns", style: `--gu-accent: ${colours.model}` },
+    pad.element,
+    h(
+      "div",
+      { class: "gu-pad" },
+      h(
+        "div",
+        { class: "gu-given" },
+        given.element,
+        h(
+          "div",
+          {},
+          rows.element,
+          reserve(text, drawnPixels(1)),
+          h(
+            "div",
+            { class: "gu-buttons" },
+            button("Complete", () => set({ seed: model.get("seed") + 1 }))
+          )
+        )
+      ),
+      done,
+      h(
+        "div",
+        { class: "gu-caption" },
+        "Draw a whole digit: the line cuts it. Blue: kept from your drawing. Orange: drawn by the model."
+      )
+    )
+  );
+  const first = async () => {
+    pad.showExample(model.get("example"));
+    await prepared;
+    complete();
+  };
+  return { element, first };
+}
+var repeated = (image, times) => Float32Array.from({ length: image.length * times }, (_, i) => image[i % image.length]);
+function cutImage(label) {
+  const canvas = h("canvas", { class: "gu-image", role: "img", "aria-label": label, width: 28, height: 28 });
+  const line = h("span", { class: "gu-cut" });
+  const context = canvas.getContext("2d");
+  const paint = (values, rows, colour) => {
+    const image = new ImageData(28, 28);
+    for (let i = 0; i < 784; i++) {
+      const ink = colour(Math.floor(i / 28));
+      const paper = 1 - (ink ? values[i] : 0);
+      for (let c = 0; c < 3; c++) image.data[4 * i + c] = 255 * paper + (ink ? ink[c] : 0) * (1 - paper);
+      image.data[4 * i + 3] = 255;
+    }
+    context.putImageData(image, 0, 0);
+    line.style.top = `${100 * rows / 28}%`;
+  };
+  return { element: h("div", { class: "gu-paper" }, canvas, line), canvas, paint };
+}
+var completion_default = widget(buildCompletion);
+export {
+  completion_default as default
+};

@@ -1,0 +1,581 @@
+// gen_utils/page/lib/elements.js
+function h(tag, properties = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [key, value] of Object.entries(properties)) {
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (value !== void 0 && value !== false) node.setAttribute(key, value === true ? "" : value);
+  }
+  node.append(...children);
+  return node;
+}
+function button(label, onclick, ...others) {
+  const labels = others.length > 0 && [label, ...others].join("\n");
+  return h("button", { type: "button", class: "gu-button", "data-labels": labels, onclick }, label);
+}
+function slider({
+  label,
+  symbol,
+  end,
+  min,
+  max,
+  step,
+  value,
+  note = "",
+  unused = false,
+  format = (v) => v.toFixed(1),
+  oninput
+}) {
+  const input = h("input", { type: "range", min, max, step, "aria-label": label });
+  const output = h("output", { class: "gu-value" });
+  const mark = (html) => Object.assign(h("span", { "aria-hidden": "true" }), { innerHTML: html });
+  const element = h("label", { class: unused ? "gu-slider gu-unused" : "gu-slider" }, mark(symbol), input, output);
+  if (note) element.append(h("small", { class: "gu-note" }, note));
+  if (end) {
+    element.append(mark(end));
+    output.ariaLive = "off";
+  }
+  const set = (number) => {
+    input.value = number;
+    output.textContent = format(Number(number));
+    input.setAttribute("aria-valuetext", output.textContent);
+  };
+  input.addEventListener("input", () => {
+    set(input.value);
+    oninput(Number(input.value));
+  });
+  set(value);
+  return { element, set };
+}
+function setter(model) {
+  return (values) => {
+    for (const [name, value] of Object.entries(values)) model.set(name, value);
+    model.save_changes();
+  };
+}
+
+// gen_utils/page/lib/images.js
+function inkImage(values, width, height) {
+  const image = new ImageData(width, height);
+  for (let i = 0; i < width * height; i++) {
+    image.data.fill(255 * (1 - values[i]), 4 * i, 4 * i + 3);
+    image.data[4 * i + 3] = 255;
+  }
+  return image;
+}
+function imageCanvas(label, width, height, count = 1) {
+  const look = { class: "gu-image", role: "img", "aria-label": label, width: count * width, height };
+  const element = h("canvas", look);
+  const context = element.getContext("2d");
+  const size = width * height;
+  const paint = (values) => {
+    for (let i = 0; i < count; i++) {
+      context.putImageData(inkImage(values.subarray(i * size, (i + 1) * size), width, height), i * width, 0);
+    }
+  };
+  return { element, paint };
+}
+function imageBytes(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+var isBlank = (values) => values.every((value) => value === 0);
+
+// gen_utils/page/lib/drawing_pad.js
+var PAD_SIDE = 280;
+var PEN_WIDTH = PAD_SIDE / 12;
+var PEN_STEP = 7;
+function drawingPad({ label, examples = new Uint8Array(), onchange }) {
+  const canvas = h("canvas", {
+    class: "gu-ink",
+    role: "application",
+    "aria-roledescription": "drawing pad",
+    tabindex: 0,
+    "aria-label": `${label}: draw with a finger, a pen or the mouse, or move with the arrow keys and press Space to lower or lift the pen`,
+    width: PAD_SIDE,
+    height: PAD_SIDE
+  });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const cursor = h("span", { class: "gu-cursor", hidden: true });
+  const note = h("p", { class: "gu-hint", role: "status" });
+  const fill = () => {
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, PAD_SIDE, PAD_SIDE);
+  };
+  const clear = () => {
+    fill();
+    onchange();
+  };
+  const ink = () => {
+    const { data } = context.getImageData(0, 0, PAD_SIDE, PAD_SIDE);
+    const values = new Float32Array(PAD_SIDE * PAD_SIDE);
+    for (let i = 0; i < values.length; i++) values[i] = 1 - data[4 * i] / 255;
+    return { data: values, dims: [1, 1, PAD_SIDE, PAD_SIDE] };
+  };
+  const setImage = (bytes) => {
+    const small = h("canvas", { width: 28, height: 28 });
+    const values = Float32Array.from(bytes, (byte) => byte / 255);
+    small.getContext("2d").putImageData(inkImage(values, 28, 28), 0, 0);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(small, 0, 0, PAD_SIDE, PAD_SIDE);
+  };
+  let shown = 0;
+  const showExample = (k) => {
+    shown = k;
+    setImage(examples.subarray(784 * k, 784 * (k + 1)));
+    onchange();
+  };
+  drawWithKeys(canvas, penOn(context), onchange, cursor, note);
+  drawWithPointer(canvas, penOn(context), onchange);
+  fill();
+  const buttons = h("div", { class: "gu-buttons" }, button("Clear", clear));
+  if (examples.length)
+    buttons.prepend(button("An example", () => showExample((shown + 1) % (examples.length / 784))));
+  const element = h("div", { class: "gu-pad" }, h("div", { class: "gu-paper" }, canvas, cursor), note, buttons);
+  return { element, buttons, ink, setImage, showExample, clear };
+}
+function penOn(context) {
+  let last, middle;
+  const line = (...curve) => {
+    context.lineCap = context.lineJoin = "round";
+    context.lineWidth = PEN_WIDTH;
+    context.strokeStyle = "#000";
+    context.beginPath();
+    context.moveTo(...middle);
+    context.quadraticCurveTo(...curve);
+    context.stroke();
+  };
+  const lower = (x, y) => {
+    last = middle = [x, y];
+    context.fillStyle = "#000";
+    context.beginPath();
+    context.arc(x, y, PEN_WIDTH / 2, 0, 2 * Math.PI);
+    context.fill();
+  };
+  const move = (x, y) => {
+    const next = [(last[0] + x) / 2, (last[1] + y) / 2];
+    line(...last, ...next);
+    middle = next;
+    last = [x, y];
+  };
+  const lift = () => line(...last, ...last);
+  return { lower, move, lift };
+}
+function drawWithPointer(canvas, pen, onchange) {
+  const place = (event) => {
+    const box = canvas.getBoundingClientRect();
+    return [(event.clientX - box.left) / box.width * PAD_SIDE, (event.clientY - box.top) / box.height * PAD_SIDE];
+  };
+  let drawing = null;
+  canvas.addEventListener("pointerdown", (event) => {
+    if (drawing !== null || event.button !== 0) return;
+    drawing = event.pointerId;
+    canvas.setPointerCapture(drawing);
+    pen.lower(...place(event));
+    onchange();
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (event.pointerId !== drawing) return;
+    const passed = event.getCoalescedEvents?.() ?? [];
+    for (const each of passed.length ? passed : [event]) pen.move(...place(each));
+    onchange();
+  });
+  const end = (event) => {
+    if (event.pointerId !== drawing) return;
+    drawing = null;
+    pen.lift();
+    onchange();
+  };
+  canvas.addEventListener("pointerup", end);
+  canvas.addEventListener("pointercancel", end);
+}
+function drawWithKeys(canvas, pen, onchange, cursor, note) {
+  const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  const at = [PAD_SIDE / 2, PAD_SIDE / 2];
+  let down = false;
+  const showHint = () => {
+    cursor.style.left = `${100 * at[0] / PAD_SIDE}%`;
+    cursor.style.top = `${100 * at[1] / PAD_SIDE}%`;
+    cursor.classList.toggle("gu-down", down);
+    if (cursor.hidden) note.textContent = "Draw a digit: with a finger, a pen, the mouse or the keyboard.";
+    else if (down) note.textContent = "The pen is down: arrow keys draw, Space lifts it.";
+    else note.textContent = "The pen is up: arrow keys move it, Space lowers it.";
+  };
+  const setPen = (isDown) => {
+    if (isDown && !down) pen.lower(...at);
+    if (!isDown && down) pen.lift();
+    if (isDown !== down) onchange();
+    down = isDown;
+  };
+  const showCursor = (visible) => {
+    if (!visible) setPen(false);
+    cursor.hidden = !visible;
+    showHint();
+  };
+  canvas.addEventListener("keydown", (event) => {
+    if (event.key !== " " && !(event.key in arrows)) return;
+    event.preventDefault();
+    if (event.key === " ") {
+      if (!event.repeat) setPen(!down);
+    } else {
+      arrows[event.key].forEach(
+        (sign, axis) => at[axis] = Math.max(0, Math.min(PAD_SIDE, at[axis] + PEN_STEP * sign))
+      );
+      if (down) {
+        pen.move(...at);
+        onchange();
+      }
+    }
+    showCursor(true);
+  });
+  canvas.addEventListener("focus", () => showCursor(canvas.matches(":focus-visible")));
+  canvas.addEventListener("blur", () => showCursor(false));
+  canvas.addEventListener("pointerdown", () => showCursor(false));
+  showHint();
+}
+
+// gen_utils/page/lib/graphs.js
+var contentRoot = document.documentElement.dataset.content_root;
+var isPublished = contentRoot !== void 0;
+var siteFile = (path) => new URL(`${contentRoot}_static/${path}`, document.baseURI).href;
+var CDN_TIMEOUT_MS = 8e3;
+var KERNEL_TIMEOUT_MS = 3e4;
+function loadRuntime(cdn) {
+  const shared = /* @__PURE__ */ Symbol.for("gen_utils.onnxruntime");
+  globalThis[shared] ??= (async () => {
+    const source = isPublished ? siteFile("vendor/ort/") : cdn;
+    const ort = await within(CDN_TIMEOUT_MS, import(`${source}ort.wasm.bundle.min.mjs`));
+    ort.env.wasm.numThreads = 1;
+    if (!isPublished) ort.env.wasm.wasmPaths = cdn;
+    let last = Promise.resolve();
+    const inTurn = (call) => {
+      const result = last.then(call);
+      last = result.catch(() => {
+      });
+      return result;
+    };
+    return { ort, inTurn };
+  })();
+  return globalThis[shared];
+}
+function within(milliseconds, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("timed out")), milliseconds);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+async function siteBytes({ file, sha256 }, signal) {
+  const digest = btoa(String.fromCharCode(...sha256.match(/../g).map((byte) => Number.parseInt(byte, 16))));
+  const url = siteFile(`models/${file}?${sha256.slice(0, 8)}`);
+  const response = await fetch(url, { integrity: `sha256-${digest}`, signal });
+  if (!response.ok) throw new Error(`${file}: ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+async function askKernel(invoke, signal, command, message, buffers = []) {
+  const late = AbortSignal.timeout(KERNEL_TIMEOUT_MS);
+  try {
+    const [answer, found] = await invoke(command, message, { buffers, signal: AbortSignal.any([signal, late]) });
+    if (answer.error) throw new Error(answer.error);
+    return [answer, found.map((view) => view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength))];
+  } catch (error) {
+    if (!late.aborted) throw error;
+    const seconds = KERNEL_TIMEOUT_MS / 1e3;
+    throw new Error(`the kernel did not answer within ${seconds} seconds; when it is free, run this cell again`);
+  }
+}
+async function runInKernel(invoke, signal, graph, feeds) {
+  const inputs = Object.entries(feeds).map(([name, { dims }]) => ({ name, dims }));
+  const data = Object.values(feeds).map((feed) => feed.data);
+  const [{ outputs }, buffers] = await askKernel(invoke, signal, "run_graph", { graph, inputs }, data);
+  return Object.fromEntries(outputs.map(({ name, dims }, i) => [name, { dims, data: new Float32Array(buffers[i]) }]));
+}
+async function graphRunner({ model, invoke, signal, onEnd, during }) {
+  let runtime;
+  try {
+    runtime = await loadRuntime(model.get("cdn"));
+  } catch (error) {
+    if (isPublished) throw error;
+    const run2 = (name, feeds) => during(runInKernel(invoke, signal, name, feeds));
+    return { backend: "kernel", open: async () => {
+    }, run: run2 };
+  }
+  const { ort, inTurn } = runtime;
+  const opening = {};
+  const sessions = {};
+  onEnd(() => {
+    for (const session of Object.values(opening)) {
+      session.then((opened) => inTurn(() => opened.release())).catch(() => {
+      });
+    }
+  });
+  const bytes = async (name) => {
+    if (isPublished) return siteBytes(model.get("graphs")[name], signal);
+    const [, [buffer]] = await askKernel(invoke, signal, "read_graph", name);
+    return new Uint8Array(buffer);
+  };
+  const create = async (name) => {
+    const file = await bytes(name);
+    return inTurn(() => ort.InferenceSession.create(file));
+  };
+  const load = async (name) => {
+    try {
+      opening[name] ??= create(name);
+      sessions[name] = await opening[name];
+    } catch (error) {
+      delete opening[name];
+      throw error;
+    }
+  };
+  const open = (names) => during(Promise.all(names.map(load)));
+  const run = async (name, feeds) => {
+    if (!sessions[name]) await open([name]);
+    const tensors = Object.entries(feeds).map(([key, { data, dims }]) => [
+      key,
+      new ort.Tensor("float32", data, dims)
+    ]);
+    return during(inTurn(() => signal.aborted || sessions[name].run(Object.fromEntries(tensors))));
+  };
+  return { backend: "browser", open, run };
+}
+var scalar = (value) => ({ data: Float32Array.of(value), dims: [1] });
+
+// gen_utils/page/lib/lifetime.js
+function lifetime() {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const onEnd = (stop) => signal.addEventListener("abort", stop, { once: true });
+  const during = (promise) => new Promise((resolve, reject) => {
+    promise.then(
+      (value) => signal.aborted || resolve(value),
+      (error) => signal.aborted || reject(error)
+    );
+  });
+  const observe = (observer, target, options) => {
+    observer.observe(target, options);
+    onEnd(() => observer.disconnect());
+  };
+  const nextFrame = () => during(new Promise(requestAnimationFrame));
+  const sleep = (milliseconds) => during(new Promise((resolve) => setTimeout(resolve, milliseconds)));
+  return { signal, end: () => controller.abort(), onEnd, during, observe, nextFrame, sleep };
+}
+function latest(work) {
+  let running = false;
+  let waiting = null;
+  return async function call(...args) {
+    waiting = args;
+    if (running) return;
+    running = true;
+    try {
+      while (waiting) {
+        const next = waiting;
+        waiting = null;
+        await work(...next);
+      }
+    } finally {
+      running = false;
+    }
+  };
+}
+
+// gen_utils/page/lib/noise.js
+var Noise = class _Noise {
+  constructor(seed) {
+    let state = seed >>> 0;
+    this.words = Uint32Array.from({ length: 4 }, () => {
+      state = state + 2654435769 >>> 0;
+      let word = Math.imul(state ^ state >>> 16, 569420461);
+      word = Math.imul(word ^ word >>> 15, 1935289751);
+      return word ^ word >>> 15;
+    });
+  }
+  // Uniform in (0, 1), 32 bits.
+  uniform() {
+    const s = this.words;
+    const rotated = Math.imul(s[1], 5);
+    const result = Math.imul(rotated << 7 | rotated >>> 25, 9) >>> 0;
+    const shifted = s[1] << 9;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= shifted;
+    s[3] = s[3] << 11 | s[3] >>> 21;
+    return (result + 0.5) / 4294967296;
+  }
+  uniforms(n) {
+    return Float32Array.from({ length: n }, () => this.uniform());
+  }
+  // n standard normal numbers.
+  normal(n) {
+    const out = new Float32Array(n);
+    for (let i = 0; i < n; ) {
+      const a = 2 * this.uniform() - 1;
+      const b = 2 * this.uniform() - 1;
+      const s = a * a + b * b;
+      if (s >= 1) continue;
+      const scale = Math.sqrt(-2 * _Noise.log(s) / s);
+      out[i++] = a * scale;
+      if (i < n) out[i++] = b * scale;
+    }
+    return out;
+  }
+  // ln x for 0 < x < 1 by IEEE addition, multiplication and division alone: Math.log differs between browsers.
+  static log(x) {
+    let mantissa = x;
+    let doublings = 0;
+    for (; mantissa < 0.7; doublings++) mantissa *= 2;
+    const t = (mantissa - 1) / (mantissa + 1);
+    let sum = 0;
+    for (let k = 23; k > 0; k -= 2) sum = sum * t * t + 1 / k;
+    return 2 * t * sum - doublings * Math.LN2;
+  }
+};
+
+// gen_utils/page/lib/widget.js
+function widget(build, firstGraphs = (model) => Object.keys(model.get("graphs"))) {
+  return { render: ({ model, el, experimental }) => start({ model, el, experimental, build, firstGraphs }) };
+}
+function start({ model, el, experimental, build, firstGraphs }) {
+  const life = lifetime();
+  const view = { ...life, model: modelOf(model, life), invoke: experimental?.invoke };
+  const status = h("p", { class: "gu-status", role: "status" }, "Loading the model into this page…");
+  el.classList.add("gu-widget");
+  const spare = ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true");
+  el.addEventListener("focusin", spare, { signal: life.signal });
+  el.style.setProperty("--gu-accent", model.get("colours").latent);
+  el.append(status);
+  const show = async () => {
+    try {
+      view.graphs = await life.during(graphRunner(view));
+      await view.graphs.open(firstGraphs(view.model));
+      const { element, first, poster } = build(view);
+      await life.during(Promise.resolve(first()));
+      status.replaceWith(element);
+      for (const poster2 of posters(el)) poster2.classList.add("gu-poster-hidden");
+      el.dataset.backend = view.graphs.backend;
+      el.poster = poster;
+      el.classList.add("gu-live");
+    } catch (error) {
+      console.error(error);
+      status.textContent = `This widget could not start: ${error.message}.`;
+    }
+  };
+  const observer = new IntersectionObserver(
+    (entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      observer.disconnect();
+      show();
+    },
+    { rootMargin: "300px" }
+  );
+  life.observe(observer, el);
+  return () => {
+    life.end();
+    el.classList.remove("gu-live");
+    el.replaceChildren();
+  };
+}
+function modelOf(model, { onEnd }) {
+  const on = (events, listener) => {
+    for (const event of events.split(" ")) {
+      model.on(event, listener);
+      onEnd(() => model.off(event, listener));
+    }
+  };
+  return {
+    get: (name) => model.get(name),
+    set: (name, value) => model.set(name, value),
+    save_changes: () => model.save_changes(),
+    on
+  };
+}
+function posters(el) {
+  const cell = el.closest(".cell_output, .jp-OutputArea, .output_container, .output") ?? el.parentElement;
+  const images = [...cell.querySelectorAll("img")].filter((image) => !el.contains(image));
+  return images.map((image) => image.closest(".output, .jp-OutputArea-child") ?? image);
+}
+
+// gen_utils/page/widgets/denoising_slider/index.js
+function buildDenoising(view) {
+  const { model, graphs } = view;
+  const clean = imageCanvas("Your drawing, prepared as MNIST was", 28, 28);
+  const noisy = imageCanvas("Your drawing with noise", 28, 28);
+  const denoised = imageCanvas("What the denoiser makes of it", 28, 28);
+  const [before, after] = [h("span"), h("span")];
+  const text = h("p", { class: "gu-hint", role: "status" });
+  let x = { data: new Float32Array(784), dims: [1, 1, 28, 28] };
+  const draw = latest(async () => {
+    const began = performance.now();
+    const [sigma, seed] = [model.get("sigma"), model.get("seed")];
+    const eps = { data: new Noise(seed).normal(784), dims: [1, 1, 28, 28] };
+    const found = await graphs.run("denoise", { x, eps, sigma: scalar(sigma) });
+    const errors = Array.from(found.error.data, (value) => value.toFixed(3));
+    clean.paint(x.data);
+    noisy.paint(found.noisy.data);
+    denoised.paint(found.x_hat.data);
+    [before.textContent, after.textContent] = errors;
+    const errorText = `σ = ${sigma.toFixed(2)}: error ${errors[0]}, denoised ${errors[1]}.`;
+    text.textContent = isBlank(x.data) ? "Nothing is drawn." : errorText;
+    denoised.element.dataset.shown = JSON.stringify({ sigma, seed });
+    denoised.element.dataset.ms = performance.now() - began;
+  });
+  const prepare = latest(async () => {
+    ({ x } = await graphs.run("prepare", { ink: pad.ink() }));
+    await draw();
+  });
+  const set = setter(model);
+  let prepared = null;
+  const pad = drawingPad({
+    label: "Drawing pad",
+    examples: imageBytes(model.get("examples")),
+    onchange: () => prepared = prepare()
+  });
+  const level = slider({
+    label: "Standard deviation of the noise",
+    symbol: "σ",
+    format: (v) => v.toFixed(2),
+    min: 0,
+    max: 1,
+    step: 0.05,
+    value: model.get("sigma"),
+    oninput: (value) => set({ sigma: value })
+  });
+  model.on("change:example", () => pad.showExample(model.get("example")));
+  model.on("change:sigma", () => {
+    level.set(model.get("sigma"));
+    draw();
+  });
+  model.on("change:seed", draw);
+  const figure = (image, ...caption) => h("div", {}, image.element, h("div", { class: "gu-caption" }, ...caption));
+  const other = button("Other noise", () => set({ seed: model.get("seed") + 1 }));
+  const element = h(
+    "div",
+    { class: "gu-columns", style: `--gu-accent: ${model.get("colours").model}` },
+    pad.element,
+    h(
+      "div",
+      { class: "gu-pad" },
+      h(
+        "div",
+        { class: "gu-beside" },
+        figure(clean, "clean x"),
+        h("div", {}, level.element, text, h("div", { class: "gu-buttons" }, other))
+      ),
+      h(
+        "div",
+        { class: "gu-pair" },
+        figure(noisy, "with noise: error ", before),
+        figure(denoised, "denoised: error ", after)
+      ),
+      h("div", { class: "gu-caption" }, "Error: squared, a pixel. Grey values outside 0…1 are shown clipped.")
+    )
+  );
+  const first = async () => {
+    pad.showExample(model.get("example"));
+    await prepared;
+  };
+  return { element, first };
+}
+var denoising_slider_default = widget(buildDenoising);
+export {
+  denoising_slider_default as default
+};

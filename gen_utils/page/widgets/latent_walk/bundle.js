@@ -1,0 +1,482 @@
+// gen_utils/page/lib/elements.js
+function h(tag, properties = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [key, value] of Object.entries(properties)) {
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (value !== void 0 && value !== false) node.setAttribute(key, value === true ? "" : value);
+  }
+  node.append(...children);
+  return node;
+}
+function button(label, onclick, ...others) {
+  const labels = others.length > 0 && [label, ...others].join("\n");
+  return h("button", { type: "button", class: "gu-button", "data-labels": labels, onclick }, label);
+}
+function slider({
+  label,
+  symbol,
+  end,
+  min,
+  max,
+  step,
+  value,
+  note = "",
+  unused = false,
+  format = (v) => v.toFixed(1),
+  oninput
+}) {
+  const input = h("input", { type: "range", min, max, step, "aria-label": label });
+  const output = h("output", { class: "gu-value" });
+  const mark = (html) => Object.assign(h("span", { "aria-hidden": "true" }), { innerHTML: html });
+  const element = h("label", { class: unused ? "gu-slider gu-unused" : "gu-slider" }, mark(symbol), input, output);
+  if (note) element.append(h("small", { class: "gu-note" }, note));
+  if (end) {
+    element.append(mark(end));
+    output.ariaLive = "off";
+  }
+  const set = (number) => {
+    input.value = number;
+    output.textContent = format(Number(number));
+    input.setAttribute("aria-valuetext", output.textContent);
+  };
+  input.addEventListener("input", () => {
+    set(input.value);
+    oninput(Number(input.value));
+  });
+  set(value);
+  return { element, set };
+}
+function setter(model) {
+  return (values) => {
+    for (const [name, value] of Object.entries(values)) model.set(name, value);
+    model.save_changes();
+  };
+}
+
+// gen_utils/page/lib/graphs.js
+var contentRoot = document.documentElement.dataset.content_root;
+var isPublished = contentRoot !== void 0;
+var siteFile = (path) => new URL(`${contentRoot}_static/${path}`, document.baseURI).href;
+var CDN_TIMEOUT_MS = 8e3;
+var KERNEL_TIMEOUT_MS = 3e4;
+function loadRuntime(cdn) {
+  const shared = /* @__PURE__ */ Symbol.for("gen_utils.onnxruntime");
+  globalThis[shared] ??= (async () => {
+    const source = isPublished ? siteFile("vendor/ort/") : cdn;
+    const ort = await within(CDN_TIMEOUT_MS, import(`${source}ort.wasm.bundle.min.mjs`));
+    ort.env.wasm.numThreads = 1;
+    if (!isPublished) ort.env.wasm.wasmPaths = cdn;
+    let last = Promise.resolve();
+    const inTurn = (call) => {
+      const result = last.then(call);
+      last = result.catch(() => {
+      });
+      return result;
+    };
+    return { ort, inTurn };
+  })();
+  return globalThis[shared];
+}
+function within(milliseconds, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("timed out")), milliseconds);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+async function siteBytes({ file, sha256 }, signal) {
+  const digest = btoa(String.fromCharCode(...sha256.match(/../g).map((byte) => Number.parseInt(byte, 16))));
+  const url = siteFile(`models/${file}?${sha256.slice(0, 8)}`);
+  const response = await fetch(url, { integrity: `sha256-${digest}`, signal });
+  if (!response.ok) throw new Error(`${file}: ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+async function askKernel(invoke, signal, command, message, buffers = []) {
+  const late = AbortSignal.timeout(KERNEL_TIMEOUT_MS);
+  try {
+    const [answer, found] = await invoke(command, message, { buffers, signal: AbortSignal.any([signal, late]) });
+    if (answer.error) throw new Error(answer.error);
+    return [answer, found.map((view) => view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength))];
+  } catch (error) {
+    if (!late.aborted) throw error;
+    const seconds = KERNEL_TIMEOUT_MS / 1e3;
+    throw new Error(`the kernel did not answer within ${seconds} seconds; when it is free, run this cell again`);
+  }
+}
+async function runInKernel(invoke, signal, graph, feeds) {
+  const inputs = Object.entries(feeds).map(([name, { dims }]) => ({ name, dims }));
+  const data = Object.values(feeds).map((feed) => feed.data);
+  const [{ outputs }, buffers] = await askKernel(invoke, signal, "run_graph", { graph, inputs }, data);
+  return Object.fromEntries(outputs.map(({ name, dims }, i) => [name, { dims, data: new Float32Array(buffers[i]) }]));
+}
+async function graphRunner({ model, invoke, signal, onEnd, during }) {
+  let runtime;
+  try {
+    runtime = await loadRuntime(model.get("cdn"));
+  } catch (error) {
+    if (isPublished) throw error;
+    const run2 = (name, feeds) => during(runInKernel(invoke, signal, name, feeds));
+    return { backend: "kernel", open: async () => {
+    }, run: run2 };
+  }
+  const { ort, inTurn } = runtime;
+  const opening = {};
+  const sessions = {};
+  onEnd(() => {
+    for (const session of Object.values(opening)) {
+      session.then((opened) => inTurn(() => opened.release())).catch(() => {
+      });
+    }
+  });
+  const bytes = async (name) => {
+    if (isPublished) return siteBytes(model.get("graphs")[name], signal);
+    const [, [buffer]] = await askKernel(invoke, signal, "read_graph", name);
+    return new Uint8Array(buffer);
+  };
+  const create = async (name) => {
+    const file = await bytes(name);
+    return inTurn(() => ort.InferenceSession.create(file));
+  };
+  const load = async (name) => {
+    try {
+      opening[name] ??= create(name);
+      sessions[name] = await opening[name];
+    } catch (error) {
+      delete opening[name];
+      throw error;
+    }
+  };
+  const open = (names) => during(Promise.all(names.map(load)));
+  const run = async (name, feeds) => {
+    if (!sessions[name]) await open([name]);
+    const tensors = Object.entries(feeds).map(([key, { data, dims }]) => [
+      key,
+      new ort.Tensor("float32", data, dims)
+    ]);
+    return during(inTurn(() => signal.aborted || sessions[name].run(Object.fromEntries(tensors))));
+  };
+  return { backend: "browser", open, run };
+}
+var scalar = (value) => ({ data: Float32Array.of(value), dims: [1] });
+
+// gen_utils/page/lib/images.js
+function inkImage(values, width, height) {
+  const image = new ImageData(width, height);
+  for (let i = 0; i < width * height; i++) {
+    image.data.fill(255 * (1 - values[i]), 4 * i, 4 * i + 3);
+    image.data[4 * i + 3] = 255;
+  }
+  return image;
+}
+function imageCanvas(label, width, height, count = 1) {
+  const look = { class: "gu-image", role: "img", "aria-label": label, width: count * width, height };
+  const element = h("canvas", look);
+  const context = element.getContext("2d");
+  const size = width * height;
+  const paint = (values) => {
+    for (let i = 0; i < count; i++) {
+      context.putImageData(inkImage(values.subarray(i * size, (i + 1) * size), width, height), i * width, 0);
+    }
+  };
+  return { element, paint };
+}
+
+// gen_utils/page/lib/label_choices.js
+function labelChoices(model, name, describe) {
+  const classes = model.get("classes");
+  const images = classes.map((label) => imageCanvas(describe(label), 28, 28));
+  const set = setter(model);
+  const buttons = classes.map((text, label) => {
+    const look = { type: "button", class: "gu-choice", "aria-label": `Label ${text}`, onclick: () => set({ label }) };
+    return h("button", look, images[label].element, text);
+  });
+  const show = () => {
+    for (const [label, choice] of buttons.entries()) {
+      choice.setAttribute("aria-pressed", label === model.get("label"));
+    }
+  };
+  const paint = (pictures) => {
+    for (const [label, image] of images.entries()) image.paint(pictures[label]);
+  };
+  const row = h("div", { class: "gu-row", role: "group", "aria-label": name }, ...buttons);
+  return { element: h("div", { class: "gu-choices" }, row), show, paint };
+}
+
+// gen_utils/page/lib/lifetime.js
+function lifetime() {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const onEnd = (stop) => signal.addEventListener("abort", stop, { once: true });
+  const during = (promise) => new Promise((resolve, reject) => {
+    promise.then(
+      (value) => signal.aborted || resolve(value),
+      (error) => signal.aborted || reject(error)
+    );
+  });
+  const observe = (observer, target, options) => {
+    observer.observe(target, options);
+    onEnd(() => observer.disconnect());
+  };
+  const nextFrame = () => during(new Promise(requestAnimationFrame));
+  const sleep = (milliseconds) => during(new Promise((resolve) => setTimeout(resolve, milliseconds)));
+  return { signal, end: () => controller.abort(), onEnd, during, observe, nextFrame, sleep };
+}
+function latest(work) {
+  let running = false;
+  let waiting = null;
+  return async function call(...args) {
+    waiting = args;
+    if (running) return;
+    running = true;
+    try {
+      while (waiting) {
+        const next = waiting;
+        waiting = null;
+        await work(...next);
+      }
+    } finally {
+      running = false;
+    }
+  };
+}
+
+// gen_utils/page/lib/noise.js
+var Noise = class _Noise {
+  constructor(seed) {
+    let state = seed >>> 0;
+    this.words = Uint32Array.from({ length: 4 }, () => {
+      state = state + 2654435769 >>> 0;
+      let word = Math.imul(state ^ state >>> 16, 569420461);
+      word = Math.imul(word ^ word >>> 15, 1935289751);
+      return word ^ word >>> 15;
+    });
+  }
+  // Uniform in (0, 1), 32 bits.
+  uniform() {
+    const s = this.words;
+    const rotated = Math.imul(s[1], 5);
+    const result = Math.imul(rotated << 7 | rotated >>> 25, 9) >>> 0;
+    const shifted = s[1] << 9;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= shifted;
+    s[3] = s[3] << 11 | s[3] >>> 21;
+    return (result + 0.5) / 4294967296;
+  }
+  uniforms(n) {
+    return Float32Array.from({ length: n }, () => this.uniform());
+  }
+  // n standard normal numbers.
+  normal(n) {
+    const out = new Float32Array(n);
+    for (let i = 0; i < n; ) {
+      const a = 2 * this.uniform() - 1;
+      const b = 2 * this.uniform() - 1;
+      const s = a * a + b * b;
+      if (s >= 1) continue;
+      const scale = Math.sqrt(-2 * _Noise.log(s) / s);
+      out[i++] = a * scale;
+      if (i < n) out[i++] = b * scale;
+    }
+    return out;
+  }
+  // ln x for 0 < x < 1 by IEEE addition, multiplication and division alone: Math.log differs between browsers.
+  static log(x) {
+    let mantissa = x;
+    let doublings = 0;
+    for (; mantissa < 0.7; doublings++) mantissa *= 2;
+    const t = (mantissa - 1) / (mantissa + 1);
+    let sum = 0;
+    for (let k = 23; k > 0; k -= 2) sum = sum * t * t + 1 / k;
+    return 2 * t * sum - doublings * Math.LN2;
+  }
+};
+
+// gen_utils/page/lib/widget.js
+function widget(build, firstGraphs = (model) => Object.keys(model.get("graphs"))) {
+  return { render: ({ model, el, experimental }) => start({ model, el, experimental, build, firstGraphs }) };
+}
+function start({ model, el, experimental, build, firstGraphs }) {
+  const life = lifetime();
+  const view = { ...life, model: modelOf(model, life), invoke: experimental?.invoke };
+  const status = h("p", { class: "gu-status", role: "status" }, "Loading the model into this page…");
+  el.classList.add("gu-widget");
+  const spare = ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true");
+  el.addEventListener("focusin", spare, { signal: life.signal });
+  el.style.setProperty("--gu-accent", model.get("colours").latent);
+  el.append(status);
+  const show = async () => {
+    try {
+      view.graphs = await life.during(graphRunner(view));
+      await view.graphs.open(firstGraphs(view.model));
+      const { element, first, poster } = build(view);
+      await life.during(Promise.resolve(first()));
+      status.replaceWith(element);
+      for (const poster2 of posters(el)) poster2.classList.add("gu-poster-hidden");
+      el.dataset.backend = view.graphs.backend;
+      el.poster = poster;
+      el.classList.add("gu-live");
+    } catch (error) {
+      console.error(error);
+      status.textContent = `This widget could not start: ${error.message}.`;
+    }
+  };
+  const observer = new IntersectionObserver(
+    (entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      observer.disconnect();
+      show();
+    },
+    { rootMargin: "300px" }
+  );
+  life.observe(observer, el);
+  return () => {
+    life.end();
+    el.classList.remove("gu-live");
+    el.replaceChildren();
+  };
+}
+function modelOf(model, { onEnd }) {
+  const on = (events, listener) => {
+    for (const event of events.split(" ")) {
+      model.on(event, listener);
+      onEnd(() => model.off(event, listener));
+    }
+  };
+  return {
+    get: (name) => model.get(name),
+    set: (name, value) => model.set(name, value),
+    save_changes: () => model.save_changes(),
+    on
+  };
+}
+function posters(el) {
+  const cell = el.closest(".cell_output, .jp-OutputArea, .output_container, .output") ?? el.parentElement;
+  const images = [...cell.querySelectorAll("img")].filter((image) => !el.contains(image));
+  return images.map((image) => image.closest(".output, .jp-OutputArea-child") ?? image);
+}
+
+// gen_utils/page/widgets/latent_walk/index.js
+var SMOOTH = { stride: 0.01, wait: 40 };
+var STEPWISE = { stride: 0.1, wait: 500 };
+function buildLatentWalk(view) {
+  const { model, graphs } = view;
+  const [classes, K, stills] = ["classes", "latent_dim", "stills"].map((name) => model.get(name));
+  const initial = { seed: model.get("seed"), label: model.get("label"), step: model.get("step") };
+  const prefersStills = matchMedia("(prefers-reduced-motion: reduce)");
+  const large = imageCanvas("", 28, 28);
+  const caption = h("div", { class: "gu-caption" });
+  const strip = imageCanvas("", 28, 28, stills);
+  const text = h("p", { class: "gu-hint", role: "status" });
+  const choices = labelChoices(model, "The same point under every label", (name) => `The same point as ${name}`);
+  let way = { seed: null };
+  let pictures = null;
+  const pictured = (x) => classes.map((_, label) => x.data.subarray(784 * label, 784 * (label + 1)));
+  const at = async ({ z0, z1 }, step) => pictured((await graphs.run("walk", { z0, z1, step: scalar(step) })).x);
+  const newWay = async (seed) => {
+    const noise = new Noise(seed);
+    const [z0, z1] = [0, 1].map(() => ({ data: noise.normal(K), dims: [1, K] }));
+    const along2 = [];
+    for (let i = 0; i < stills; i++) along2.push(await at({ z0, z1 }, i / (stills - 1)));
+    return { seed, z0, z1, along: along2 };
+  };
+  let [shown, walking, heading] = [initial.step, null, 1];
+  const showChosen = () => {
+    const label = model.get("label");
+    const name = classes.length > 1 ? `label ${classes[label]}` : classes[label];
+    choices.show();
+    large.paint(pictures[label]);
+    strip.paint(Float32Array.from(way.along.flatMap((each) => Array.from(each[label]))));
+    caption.textContent = `${name}, ${shown.toFixed(2)} of the way`;
+    large.element.ariaLabel = `What the generator makes of the point ${shown.toFixed(2)} of the way from z0 to z1: ${name}`;
+    strip.element.ariaLabel = `${stills} stills of the whole way from z0 to z1: ${name}`;
+  };
+  const showHint = () => {
+    walk.textContent = walking === null ? "Walk" : "Stop";
+    text.textContent = walking === null ? `z₀ and z₁ are two draws of z, with seed ${model.get("seed")}.` : "Walking to z₁, and back to z₀.";
+  };
+  const draw = latest(async () => {
+    const began = performance.now();
+    const [seed, step] = [model.get("seed"), model.get("step")];
+    if (seed !== way.seed) way = await newWay(seed);
+    pictures = await at(way, step);
+    shown = step;
+    choices.paint(pictures);
+    showChosen();
+    large.element.dataset.shown = JSON.stringify({ seed, step });
+    large.element.dataset.ms = performance.now() - began;
+  });
+  const set = setter(model);
+  view.onEnd(() => clearTimeout(walking));
+  const halt = () => {
+    clearTimeout(walking);
+    walking = null;
+    showHint();
+  };
+  const next = () => {
+    const { stride, wait } = prefersStills.matches ? STEPWISE : SMOOTH;
+    const step = Math.max(0, Math.min(1, Math.round(100 * (model.get("step") + heading * stride)) / 100));
+    set({ step });
+    if (step === 0) return halt();
+    if (step === 1) heading = -1;
+    walking = setTimeout(next, wait);
+  };
+  const walk = button(
+    "Walk",
+    () => {
+      if (walking !== null) return halt();
+      heading = model.get("step") < 1 ? 1 : -1;
+      walking = setTimeout(next);
+      showHint();
+    },
+    "Stop"
+  );
+  const halted = (values) => {
+    halt();
+    set(values);
+  };
+  const along = slider({
+    label: "How far from z0 to z1",
+    symbol: "<i>z</i><sub>0</sub>",
+    end: "<i>z</i><sub>1</sub>",
+    format: (value) => value.toFixed(2),
+    min: 0,
+    max: 1,
+    step: 0.01,
+    value: initial.step,
+    oninput: (step) => halted({ step })
+  });
+  model.on("change:step", () => {
+    along.set(model.get("step"));
+    draw();
+  });
+  model.on("change:seed", () => {
+    showHint();
+    draw();
+  });
+  model.on("change:label", showChosen);
+  const fresh = button("New ends", () => halted({ seed: model.get("seed") + 1 }));
+  const reset = button("Reset", () => halted(initial));
+  const element = h(
+    "div",
+    { class: "gu-columns" },
+    h("div", { class: "gu-picture" }, large.element, caption),
+    h(
+      "div",
+      { class: "gu-way", style: `--gu-stills: ${stills}` },
+      strip.element,
+      along.element,
+      h("div", { class: "gu-buttons" }, walk, fresh, reset),
+      text
+    )
+  );
+  if (classes.length > 1) element.append(choices.element);
+  showHint();
+  return { element, first: draw };
+}
+var latent_walk_default = widget(buildLatentWalk);
+export {
+  latent_walk_default as default
+};

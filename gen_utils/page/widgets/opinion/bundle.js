@@ -1,0 +1,512 @@
+// gen_utils/page/lib/elements.js
+function h(tag, properties = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [key, value] of Object.entries(properties)) {
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (value !== void 0 && value !== false) node.setAttribute(key, value === true ? "" : value);
+  }
+  node.append(...children);
+  return node;
+}
+function button(label, onclick, ...others) {
+  const labels = others.length > 0 && [label, ...others].join("\n");
+  return h("button", { type: "button", class: "gu-button", "data-labels": labels, onclick }, label);
+}
+function reserve(node, ...texts) {
+  const hidden = texts.map((text) => h("div", { "aria-hidden": "true", "data-text": text }));
+  const box = h("div", { class: `gu-reserve ${node.className}` }, node, ...hidden);
+  node.removeAttribute("class");
+  return box;
+}
+
+// gen_utils/page/lib/images.js
+function inkImage(values, width, height) {
+  const image = new ImageData(width, height);
+  for (let i = 0; i < width * height; i++) {
+    image.data.fill(255 * (1 - values[i]), 4 * i, 4 * i + 3);
+    image.data[4 * i + 3] = 255;
+  }
+  return image;
+}
+function imageCanvas(label, width, height, count = 1) {
+  const look = { class: "gu-image", role: "img", "aria-label": label, width: count * width, height };
+  const element = h("canvas", look);
+  const context = element.getContext("2d");
+  const size = width * height;
+  const paint = (values) => {
+    for (let i = 0; i < count; i++) {
+      context.putImageData(inkImage(values.subarray(i * size, (i + 1) * size), width, height), i * width, 0);
+    }
+  };
+  return { element, paint };
+}
+function imageBytes(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+var isBlank = (values) => values.every((value) => value === 0);
+
+// gen_utils/page/lib/drawing_pad.js
+var PAD_SIDE = 280;
+var PEN_WIDTH = PAD_SIDE / 12;
+var PEN_STEP = 7;
+function drawingPad({ label, examples = new Uint8Array(), onchange }) {
+  const canvas = h("canvas", {
+    class: "gu-ink",
+    role: "application",
+    "aria-roledescription": "drawing pad",
+    tabindex: 0,
+    "aria-label": `${label}: draw with a finger, a pen or the mouse, or move with the arrow keys and press Space to lower or lift the pen`,
+    width: PAD_SIDE,
+    height: PAD_SIDE
+  });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const cursor = h("span", { class: "gu-cursor", hidden: true });
+  const note = h("p", { class: "gu-hint", role: "status" });
+  const fill = () => {
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, PAD_SIDE, PAD_SIDE);
+  };
+  const clear = () => {
+    fill();
+    onchange();
+  };
+  const ink = () => {
+    const { data } = context.getImageData(0, 0, PAD_SIDE, PAD_SIDE);
+    const values = new Float32Array(PAD_SIDE * PAD_SIDE);
+    for (let i = 0; i < values.length; i++) values[i] = 1 - data[4 * i] / 255;
+    return { data: values, dims: [1, 1, PAD_SIDE, PAD_SIDE] };
+  };
+  const setImage = (bytes) => {
+    const small = h("canvas", { width: 28, height: 28 });
+    const values = Float32Array.from(bytes, (byte) => byte / 255);
+    small.getContext("2d").putImageData(inkImage(values, 28, 28), 0, 0);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(small, 0, 0, PAD_SIDE, PAD_SIDE);
+  };
+  let shown = 0;
+  const showExample = (k) => {
+    shown = k;
+    setImage(examples.subarray(784 * k, 784 * (k + 1)));
+    onchange();
+  };
+  drawWithKeys(canvas, penOn(context), onchange, cursor, note);
+  drawWithPointer(canvas, penOn(context), onchange);
+  fill();
+  const buttons = h("div", { class: "gu-buttons" }, button("Clear", clear));
+  if (examples.length)
+    buttons.prepend(button("An example", () => showExample((shown + 1) % (examples.length / 784))));
+  const element = h("div", { class: "gu-pad" }, h("div", { class: "gu-paper" }, canvas, cursor), note, buttons);
+  return { element, buttons, ink, setImage, showExample, clear };
+}
+function penOn(context) {
+  let last, middle;
+  const line = (...curve) => {
+    context.lineCap = context.lineJoin = "round";
+    context.lineWidth = PEN_WIDTH;
+    context.strokeStyle = "#000";
+    context.beginPath();
+    context.moveTo(...middle);
+    context.quadraticCurveTo(...curve);
+    context.stroke();
+  };
+  const lower = (x, y) => {
+    last = middle = [x, y];
+    context.fillStyle = "#000";
+    context.beginPath();
+    context.arc(x, y, PEN_WIDTH / 2, 0, 2 * Math.PI);
+    context.fill();
+  };
+  const move = (x, y) => {
+    const next = [(last[0] + x) / 2, (last[1] + y) / 2];
+    line(...last, ...next);
+    middle = next;
+    last = [x, y];
+  };
+  const lift = () => line(...last, ...last);
+  return { lower, move, lift };
+}
+function drawWithPointer(canvas, pen, onchange) {
+  const place = (event) => {
+    const box = canvas.getBoundingClientRect();
+    return [(event.clientX - box.left) / box.width * PAD_SIDE, (event.clientY - box.top) / box.height * PAD_SIDE];
+  };
+  let drawing = null;
+  canvas.addEventListener("pointerdown", (event) => {
+    if (drawing !== null || event.button !== 0) return;
+    drawing = event.pointerId;
+    canvas.setPointerCapture(drawing);
+    pen.lower(...place(event));
+    onchange();
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (event.pointerId !== drawing) return;
+    const passed = event.getCoalescedEvents?.() ?? [];
+    for (const each of passed.length ? passed : [event]) pen.move(...place(each));
+    onchange();
+  });
+  const end = (event) => {
+    if (event.pointerId !== drawing) return;
+    drawing = null;
+    pen.lift();
+    onchange();
+  };
+  canvas.addEventListener("pointerup", end);
+  canvas.addEventListener("pointercancel", end);
+}
+function drawWithKeys(canvas, pen, onchange, cursor, note) {
+  const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  const at = [PAD_SIDE / 2, PAD_SIDE / 2];
+  let down = false;
+  const showHint = () => {
+    cursor.style.left = `${100 * at[0] / PAD_SIDE}%`;
+    cursor.style.top = `${100 * at[1] / PAD_SIDE}%`;
+    cursor.classList.toggle("gu-down", down);
+    if (cursor.hidden) note.textContent = "Draw a digit: with a finger, a pen, the mouse or the keyboard.";
+    else if (down) note.textContent = "The pen is down: arrow keys draw, Space lifts it.";
+    else note.textContent = "The pen is up: arrow keys move it, Space lowers it.";
+  };
+  const setPen = (isDown) => {
+    if (isDown && !down) pen.lower(...at);
+    if (!isDown && down) pen.lift();
+    if (isDown !== down) onchange();
+    down = isDown;
+  };
+  const showCursor = (visible) => {
+    if (!visible) setPen(false);
+    cursor.hidden = !visible;
+    showHint();
+  };
+  canvas.addEventListener("keydown", (event) => {
+    if (event.key !== " " && !(event.key in arrows)) return;
+    event.preventDefault();
+    if (event.key === " ") {
+      if (!event.repeat) setPen(!down);
+    } else {
+      arrows[event.key].forEach(
+        (sign, axis) => at[axis] = Math.max(0, Math.min(PAD_SIDE, at[axis] + PEN_STEP * sign))
+      );
+      if (down) {
+        pen.move(...at);
+        onchange();
+      }
+    }
+    showCursor(true);
+  });
+  canvas.addEventListener("focus", () => showCursor(canvas.matches(":focus-visible")));
+  canvas.addEventListener("blur", () => showCursor(false));
+  canvas.addEventListener("pointerdown", () => showCursor(false));
+  showHint();
+}
+
+// gen_utils/page/lib/lifetime.js
+function lifetime() {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const onEnd = (stop) => signal.addEventListener("abort", stop, { once: true });
+  const during = (promise) => new Promise((resolve, reject) => {
+    promise.then(
+      (value) => signal.aborted || resolve(value),
+      (error) => signal.aborted || reject(error)
+    );
+  });
+  const observe = (observer, target, options) => {
+    observer.observe(target, options);
+    onEnd(() => observer.disconnect());
+  };
+  const nextFrame = () => during(new Promise(requestAnimationFrame));
+  const sleep = (milliseconds) => during(new Promise((resolve) => setTimeout(resolve, milliseconds)));
+  return { signal, end: () => controller.abort(), onEnd, during, observe, nextFrame, sleep };
+}
+function latest(work) {
+  let running = false;
+  let waiting = null;
+  return async function call(...args) {
+    waiting = args;
+    if (running) return;
+    running = true;
+    try {
+      while (waiting) {
+        const next = waiting;
+        waiting = null;
+        await work(...next);
+      }
+    } finally {
+      running = false;
+    }
+  };
+}
+
+// gen_utils/page/lib/graphs.js
+var contentRoot = document.documentElement.dataset.content_root;
+var isPublished = contentRoot !== void 0;
+var siteFile = (path) => new URL(`${contentRoot}_static/${path}`, document.baseURI).href;
+var CDN_TIMEOUT_MS = 8e3;
+var KERNEL_TIMEOUT_MS = 3e4;
+function loadRuntime(cdn) {
+  const shared = /* @__PURE__ */ Symbol.for("gen_utils.onnxruntime");
+  globalThis[shared] ??= (async () => {
+    const source = isPublished ? siteFile("vendor/ort/") : cdn;
+    const ort = await within(CDN_TIMEOUT_MS, import(`${source}ort.wasm.bundle.min.mjs`));
+    ort.env.wasm.numThreads = 1;
+    if (!isPublished) ort.env.wasm.wasmPaths = cdn;
+    let last = Promise.resolve();
+    const inTurn = (call) => {
+      const result = last.then(call);
+      last = result.catch(() => {
+      });
+      return result;
+    };
+    return { ort, inTurn };
+  })();
+  return globalThis[shared];
+}
+function within(milliseconds, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("timed out")), milliseconds);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+async function siteBytes({ file, sha256 }, signal) {
+  const digest = btoa(String.fromCharCode(...sha256.match(/../g).map((byte) => Number.parseInt(byte, 16))));
+  const url = siteFile(`models/${file}?${sha256.slice(0, 8)}`);
+  const response = await fetch(url, { integrity: `sha256-${digest}`, signal });
+  if (!response.ok) throw new Error(`${file}: ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+async function askKernel(invoke, signal, command, message, buffers = []) {
+  const late = AbortSignal.timeout(KERNEL_TIMEOUT_MS);
+  try {
+    const [answer, found] = await invoke(command, message, { buffers, signal: AbortSignal.any([signal, late]) });
+    if (answer.error) throw new Error(answer.error);
+    return [answer, found.map((view) => view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength))];
+  } catch (error) {
+    if (!late.aborted) throw error;
+    const seconds = KERNEL_TIMEOUT_MS / 1e3;
+    throw new Error(`the kernel did not answer within ${seconds} seconds; when it is free, run this cell again`);
+  }
+}
+async function runInKernel(invoke, signal, graph, feeds) {
+  const inputs = Object.entries(feeds).map(([name, { dims }]) => ({ name, dims }));
+  const data = Object.values(feeds).map((feed) => feed.data);
+  const [{ outputs }, buffers] = await askKernel(invoke, signal, "run_graph", { graph, inputs }, data);
+  return Object.fromEntries(outputs.map(({ name, dims }, i) => [name, { dims, data: new Float32Array(buffers[i]) }]));
+}
+async function graphRunner({ model, invoke, signal, onEnd, during }) {
+  let runtime;
+  try {
+    runtime = await loadRuntime(model.get("cdn"));
+  } catch (error) {
+    if (isPublished) throw error;
+    const run2 = (name, feeds) => during(runInKernel(invoke, signal, name, feeds));
+    return { backend: "kernel", open: async () => {
+    }, run: run2 };
+  }
+  const { ort, inTurn } = runtime;
+  const opening = {};
+  const sessions = {};
+  onEnd(() => {
+    for (const session of Object.values(opening)) {
+      session.then((opened) => inTurn(() => opened.release())).catch(() => {
+      });
+    }
+  });
+  const bytes = async (name) => {
+    if (isPublished) return siteBytes(model.get("graphs")[name], signal);
+    const [, [buffer]] = await askKernel(invoke, signal, "read_graph", name);
+    return new Uint8Array(buffer);
+  };
+  const create = async (name) => {
+    const file = await bytes(name);
+    return inTurn(() => ort.InferenceSession.create(file));
+  };
+  const load = async (name) => {
+    try {
+      opening[name] ??= create(name);
+      sessions[name] = await opening[name];
+    } catch (error) {
+      delete opening[name];
+      throw error;
+    }
+  };
+  const open = (names) => during(Promise.all(names.map(load)));
+  const run = async (name, feeds) => {
+    if (!sessions[name]) await open([name]);
+    const tensors = Object.entries(feeds).map(([key, { data, dims }]) => [
+      key,
+      new ort.Tensor("float32", data, dims)
+    ]);
+    return during(inTurn(() => signal.aborted || sessions[name].run(Object.fromEntries(tensors))));
+  };
+  return { backend: "browser", open, run };
+}
+
+// gen_utils/page/lib/widget.js
+function widget(build, firstGraphs = (model) => Object.keys(model.get("graphs"))) {
+  return { render: ({ model, el, experimental }) => start({ model, el, experimental, build, firstGraphs }) };
+}
+function start({ model, el, experimental, build, firstGraphs }) {
+  const life = lifetime();
+  const view = { ...life, model: modelOf(model, life), invoke: experimental?.invoke };
+  const status = h("p", { class: "gu-status", role: "status" }, "Loading the model into this page…");
+  el.classList.add("gu-widget");
+  const spare = ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true");
+  el.addEventListener("focusin", spare, { signal: life.signal });
+  el.style.setProperty("--gu-accent", model.get("colours").latent);
+  el.append(status);
+  const show = async () => {
+    try {
+      view.graphs = await life.during(graphRunner(view));
+      await view.graphs.open(firstGraphs(view.model));
+      const { element, first, poster } = build(view);
+      await life.during(Promise.resolve(first()));
+      status.replaceWith(element);
+      for (const poster2 of posters(el)) poster2.classList.add("gu-poster-hidden");
+      el.dataset.backend = view.graphs.backend;
+      el.poster = poster;
+      el.classList.add("gu-live");
+    } catch (error) {
+      console.error(error);
+      status.textContent = `This widget could not start: ${error.message}.`;
+    }
+  };
+  const observer = new IntersectionObserver(
+    (entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      observer.disconnect();
+      show();
+    },
+    { rootMargin: "300px" }
+  );
+  life.observe(observer, el);
+  return () => {
+    life.end();
+    el.classList.remove("gu-live");
+    el.replaceChildren();
+  };
+}
+function modelOf(model, { onEnd }) {
+  const on = (events, listener) => {
+    for (const event of events.split(" ")) {
+      model.on(event, listener);
+      onEnd(() => model.off(event, listener));
+    }
+  };
+  return {
+    get: (name) => model.get(name),
+    set: (name, value) => model.set(name, value),
+    save_changes: () => model.save_changes(),
+    on
+  };
+}
+function posters(el) {
+  const cell = el.closest(".cell_output, .jp-OutputArea, .output_container, .output") ?? el.parentElement;
+  const images = [...cell.querySelectorAll("img")].filter((image) => !el.contains(image));
+  return images.map((image) => image.closest(".output, .jp-OutputArea-child") ?? image);
+}
+
+// gen_utils/page/widgets/opinion/index.js
+var DRAWING = "your drawing";
+function buildOpinion(view) {
+  const { model, graphs } = view;
+  const classes = model.get("classes");
+  const examples = Object.fromEntries(model.get("examples").map(([kind, text2]) => [kind, imageBytes(text2)]));
+  const last = {};
+  const text = h("p", { class: "gu-hint", role: "status" });
+  const bars = probabilityBars(classes, model.get("colours").decision);
+  const compared = Object.fromEntries([...Object.keys(examples), DRAWING].map((kind) => [kind, comparedImage(kind)]));
+  const compare = async (kind, x) => {
+    const { p } = await graphs.run("discriminator", { x });
+    const best = p.data.indexOf(Math.max(...p.data));
+    const opinion = { best: classes[best], value: p.data[best].toFixed(2), blank: isBlank(x.data) };
+    compared[kind].set(x.data, opinion.blank ? "" : `${opinion.best}: ${opinion.value}`);
+    return { p: p.data, ...opinion };
+  };
+  const discriminate = latest(async (kind) => {
+    const began = performance.now();
+    const x = kind === DRAWING ? (await graphs.run("prepare", { ink: pad.ink() })).x : example(kind, last[kind]);
+    const { p, best, value, blank } = await compare(kind, x);
+    Object.entries(compared).forEach(
+      ([other, { element: element2 }]) => element2.classList.toggle("gu-current", other === kind)
+    );
+    bars.set(p);
+    text.textContent = blank ? "Nothing is drawn." : opinionOf(kind, best, value);
+    bars.element.dataset.shown = JSON.stringify({ kind, p: Array.from(p) });
+    bars.element.dataset.ms = performance.now() - began;
+  });
+  const bytes = (kind, k) => examples[kind].subarray(784 * k, 784 * (k + 1));
+  const example = (kind, k) => ({
+    data: Float32Array.from(bytes(kind, k), (byte) => byte / 255),
+    dims: [1, 1, 28, 28]
+  });
+  const show = (kind, k) => {
+    last[kind] = k;
+    pad.setImage(bytes(kind, k));
+    return discriminate(kind);
+  };
+  const showNext = (kind) => show(kind, kind in last ? (last[kind] + 1) % (examples[kind].length / 784) : 0);
+  const pad = drawingPad({ label: "Drawing pad", onchange: () => discriminate(DRAWING) });
+  pad.buttons.prepend(...Object.keys(examples).map((kind) => button(`A ${kind} one`, () => showNext(kind))));
+  model.on("change:kind", () => showNext(model.get("kind")));
+  const element = h(
+    "div",
+    { class: "gu-columns", style: `--gu-accent: ${model.get("colours").decision}` },
+    pad.element,
+    h(
+      "div",
+      { class: "gu-pad gu-opinion" },
+      h(
+        "div",
+        { class: "gu-compared", role: "group", "aria-label": "Most real as" },
+        ...Object.values(compared).map((each) => each.element)
+      ),
+      reserve(text, ...Object.keys(compared).flatMap((kind) => classes.map((name) => opinionOf(kind, name, "0.88")))),
+      bars.element,
+      h(
+        "div",
+        { class: "gu-caption" },
+        "Probability that it is a real example of each label; the line is ½. They need not sum to 1."
+      )
+    )
+  );
+  const first = async () => {
+    for (const kind of Object.keys(examples)) await compare(kind, example(kind, 0));
+    await showNext(model.get("kind"));
+  };
+  return { element, first };
+}
+var opinionOf = (kind, label, p) => `${kind === DRAWING ? "Your drawing" : `The ${kind} one`} is most real as ${label}: ${p}.`;
+function comparedImage(kind) {
+  const image = imageCanvas(`The discriminator sees: ${kind}`, 28, 28);
+  const opinion = h("b");
+  image.paint(new Float32Array(784));
+  const element = h("div", { class: "gu-compare" }, kind, image.element, opinion);
+  const set = (x, text) => {
+    image.paint(x);
+    opinion.textContent = text;
+  };
+  return { element, set };
+}
+function probabilityBars(classes, colour) {
+  const bars = classes.map(() => h("span", { class: "gu-bar", style: `background: ${colour}` }));
+  const values = classes.map(() => h("span", { class: "gu-value" }));
+  const rows = classes.map((name, label) => [
+    h("span", {}, name),
+    h("span", { class: "gu-track", "aria-hidden": "true" }, bars[label]),
+    values[label]
+  ]);
+  const element = h(
+    "div",
+    { class: "gu-probabilities", role: "list", "aria-label": "Probability of being real as each label" },
+    ...rows.map((row) => h("div", { role: "listitem" }, ...row))
+  );
+  const set = (p) => bars.forEach((bar, label) => {
+    bar.style.width = `${100 * p[label]}%`;
+    values[label].textContent = p[label].toFixed(2);
+  });
+  return { element, set };
+}
+var opinion_default = widget(buildOpinion);
+export {
+  opinion_default as default
+};

@@ -1,0 +1,551 @@
+// gen_utils/page/lib/elements.js
+function h(tag, properties = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [key, value] of Object.entries(properties)) {
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (value !== void 0 && value !== false) node.setAttribute(key, value === true ? "" : value);
+  }
+  node.append(...children);
+  return node;
+}
+function button(label, onclick, ...others) {
+  const labels = others.length > 0 && [label, ...others].join("\n");
+  return h("button", { type: "button", class: "gu-button", "data-labels": labels, onclick }, label);
+}
+
+// gen_utils/page/lib/canvas.js
+function drawnCanvas(view, properties, draw) {
+  const element = h("canvas", properties);
+  const context = element.getContext("2d");
+  const repaint = () => {
+    const [width, height] = [element.clientWidth, element.clientHeight];
+    if (!width) return;
+    const scale = globalThis.devicePixelRatio || 1;
+    [element.width, element.height] = [Math.round(width * scale), Math.round(height * scale)];
+    context.setTransform(scale, 0, 0, scale, 0, 0);
+    context.strokeStyle = context.fillStyle = getComputedStyle(element).color;
+    draw(context, width, height);
+  };
+  view.observe(new ResizeObserver(repaint), element);
+  const theme = { attributes: true, attributeFilter: ["data-theme"] };
+  view.observe(new MutationObserver(repaint), document.documentElement, theme);
+  return { element, repaint };
+}
+function planeCanvas(view, properties, limit, draw) {
+  return drawnCanvas(
+    view,
+    properties,
+    (context, side) => draw(context, ([x, y]) => [(x + limit) / (2 * limit) * side, (limit - y) / (2 * limit) * side])
+  );
+}
+function paintAxes(context, toPixels, limit) {
+  context.globalAlpha = 0.4;
+  context.lineWidth = 1;
+  const axes = [
+    [
+      [-limit, 0],
+      [limit, 0]
+    ],
+    [
+      [0, -limit],
+      [0, limit]
+    ]
+  ];
+  for (const ends of axes) {
+    context.beginPath();
+    for (const end of ends) context.lineTo(...toPixels(end));
+    context.stroke();
+  }
+  context.globalAlpha = 1;
+}
+function paintCodes(context, toPixels, { codes, labels, palette, limit }) {
+  context.font = "600 10px sans-serif";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  const text = context.fillStyle;
+  const inks = palette.map((colour) => `color-mix(in srgb, ${colour} 70%, ${text})`);
+  codes.forEach((code, i) => {
+    context.fillStyle = inks[labels[i]];
+    context.fillText(labels[i], ...toPixels(code));
+  });
+  paintAxes(context, toPixels, limit);
+}
+
+// gen_utils/page/lib/images.js
+function inkImage(values, width, height) {
+  const image = new ImageData(width, height);
+  for (let i = 0; i < width * height; i++) {
+    image.data.fill(255 * (1 - values[i]), 4 * i, 4 * i + 3);
+    image.data[4 * i + 3] = 255;
+  }
+  return image;
+}
+function imageCanvas(label, width, height, count = 1) {
+  const look = { class: "gu-image", role: "img", "aria-label": label, width: count * width, height };
+  const element = h("canvas", look);
+  const context = element.getContext("2d");
+  const size = width * height;
+  const paint = (values) => {
+    for (let i = 0; i < count; i++) {
+      context.putImageData(inkImage(values.subarray(i * size, (i + 1) * size), width, height), i * width, 0);
+    }
+  };
+  return { element, paint };
+}
+function imageBytes(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+var isBlank = (values) => values.every((value) => value === 0);
+
+// gen_utils/page/lib/drawing_pad.js
+var PAD_SIDE = 280;
+var PEN_WIDTH = PAD_SIDE / 12;
+var PEN_STEP = 7;
+function drawingPad({ label, examples = new Uint8Array(), onchange }) {
+  const canvas = h("canvas", {
+    class: "gu-ink",
+    role: "application",
+    "aria-roledescription": "drawing pad",
+    tabindex: 0,
+    "aria-label": `${label}: draw with a finger, a pen or the mouse, or move with the arrow keys and press Space to lower or lift the pen`,
+    width: PAD_SIDE,
+    height: PAD_SIDE
+  });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const cursor = h("span", { class: "gu-cursor", hidden: true });
+  const note = h("p", { class: "gu-hint", role: "status" });
+  const fill = () => {
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, PAD_SIDE, PAD_SIDE);
+  };
+  const clear = () => {
+    fill();
+    onchange();
+  };
+  const ink = () => {
+    const { data } = context.getImageData(0, 0, PAD_SIDE, PAD_SIDE);
+    const values = new Float32Array(PAD_SIDE * PAD_SIDE);
+    for (let i = 0; i < values.length; i++) values[i] = 1 - data[4 * i] / 255;
+    return { data: values, dims: [1, 1, PAD_SIDE, PAD_SIDE] };
+  };
+  const setImage = (bytes) => {
+    const small = h("canvas", { width: 28, height: 28 });
+    const values = Float32Array.from(bytes, (byte) => byte / 255);
+    small.getContext("2d").putImageData(inkImage(values, 28, 28), 0, 0);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(small, 0, 0, PAD_SIDE, PAD_SIDE);
+  };
+  let shown = 0;
+  const showExample = (k) => {
+    shown = k;
+    setImage(examples.subarray(784 * k, 784 * (k + 1)));
+    onchange();
+  };
+  drawWithKeys(canvas, penOn(context), onchange, cursor, note);
+  drawWithPointer(canvas, penOn(context), onchange);
+  fill();
+  const buttons = h("div", { class: "gu-buttons" }, button("Clear", clear));
+  if (examples.length)
+    buttons.prepend(button("An example", () => showExample((shown + 1) % (examples.length / 784))));
+  const element = h("div", { class: "gu-pad" }, h("div", { class: "gu-paper" }, canvas, cursor), note, buttons);
+  return { element, buttons, ink, setImage, showExample, clear };
+}
+function penOn(context) {
+  let last, middle;
+  const line = (...curve) => {
+    context.lineCap = context.lineJoin = "round";
+    context.lineWidth = PEN_WIDTH;
+    context.strokeStyle = "#000";
+    context.beginPath();
+    context.moveTo(...middle);
+    context.quadraticCurveTo(...curve);
+    context.stroke();
+  };
+  const lower = (x, y) => {
+    last = middle = [x, y];
+    context.fillStyle = "#000";
+    context.beginPath();
+    context.arc(x, y, PEN_WIDTH / 2, 0, 2 * Math.PI);
+    context.fill();
+  };
+  const move = (x, y) => {
+    const next = [(last[0] + x) / 2, (last[1] + y) / 2];
+    line(...last, ...next);
+    middle = next;
+    last = [x, y];
+  };
+  const lift = () => line(...last, ...last);
+  return { lower, move, lift };
+}
+function drawWithPointer(canvas, pen, onchange) {
+  const place = (event) => {
+    const box = canvas.getBoundingClientRect();
+    return [(event.clientX - box.left) / box.width * PAD_SIDE, (event.clientY - box.top) / box.height * PAD_SIDE];
+  };
+  let drawing = null;
+  canvas.addEventListener("pointerdown", (event) => {
+    if (drawing !== null || event.button !== 0) return;
+    drawing = event.pointerId;
+    canvas.setPointerCapture(drawing);
+    pen.lower(...place(event));
+    onchange();
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (event.pointerId !== drawing) return;
+    const passed = event.getCoalescedEvents?.() ?? [];
+    for (const each of passed.length ? passed : [event]) pen.move(...place(each));
+    onchange();
+  });
+  const end = (event) => {
+    if (event.pointerId !== drawing) return;
+    drawing = null;
+    pen.lift();
+    onchange();
+  };
+  canvas.addEventListener("pointerup", end);
+  canvas.addEventListener("pointercancel", end);
+}
+function drawWithKeys(canvas, pen, onchange, cursor, note) {
+  const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  const at = [PAD_SIDE / 2, PAD_SIDE / 2];
+  let down = false;
+  const showHint = () => {
+    cursor.style.left = `${100 * at[0] / PAD_SIDE}%`;
+    cursor.style.top = `${100 * at[1] / PAD_SIDE}%`;
+    cursor.classList.toggle("gu-down", down);
+    if (cursor.hidden) note.textContent = "Draw a digit: with a finger, a pen, the mouse or the keyboard.";
+    else if (down) note.textContent = "The pen is down: arrow keys draw, Space lifts it.";
+    else note.textContent = "The pen is up: arrow keys move it, Space lowers it.";
+  };
+  const setPen = (isDown) => {
+    if (isDown && !down) pen.lower(...at);
+    if (!isDown && down) pen.lift();
+    if (isDown !== down) onchange();
+    down = isDown;
+  };
+  const showCursor = (visible) => {
+    if (!visible) setPen(false);
+    cursor.hidden = !visible;
+    showHint();
+  };
+  canvas.addEventListener("keydown", (event) => {
+    if (event.key !== " " && !(event.key in arrows)) return;
+    event.preventDefault();
+    if (event.key === " ") {
+      if (!event.repeat) setPen(!down);
+    } else {
+      arrows[event.key].forEach(
+        (sign, axis) => at[axis] = Math.max(0, Math.min(PAD_SIDE, at[axis] + PEN_STEP * sign))
+      );
+      if (down) {
+        pen.move(...at);
+        onchange();
+      }
+    }
+    showCursor(true);
+  });
+  canvas.addEventListener("focus", () => showCursor(canvas.matches(":focus-visible")));
+  canvas.addEventListener("blur", () => showCursor(false));
+  canvas.addEventListener("pointerdown", () => showCursor(false));
+  showHint();
+}
+
+// gen_utils/page/lib/lifetime.js
+function lifetime() {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const onEnd = (stop) => signal.addEventListener("abort", stop, { once: true });
+  const during = (promise) => new Promise((resolve, reject) => {
+    promise.then(
+      (value) => signal.aborted || resolve(value),
+      (error) => signal.aborted || reject(error)
+    );
+  });
+  const observe = (observer, target, options) => {
+    observer.observe(target, options);
+    onEnd(() => observer.disconnect());
+  };
+  const nextFrame = () => during(new Promise(requestAnimationFrame));
+  const sleep = (milliseconds) => during(new Promise((resolve) => setTimeout(resolve, milliseconds)));
+  return { signal, end: () => controller.abort(), onEnd, during, observe, nextFrame, sleep };
+}
+function latest(work) {
+  let running = false;
+  let waiting = null;
+  return async function call(...args) {
+    waiting = args;
+    if (running) return;
+    running = true;
+    try {
+      while (waiting) {
+        const next = waiting;
+        waiting = null;
+        await work(...next);
+      }
+    } finally {
+      running = false;
+    }
+  };
+}
+
+// gen_utils/page/lib/graphs.js
+var contentRoot = document.documentElement.dataset.content_root;
+var isPublished = contentRoot !== void 0;
+var siteFile = (path) => new URL(`${contentRoot}_static/${path}`, document.baseURI).href;
+var CDN_TIMEOUT_MS = 8e3;
+var KERNEL_TIMEOUT_MS = 3e4;
+function loadRuntime(cdn) {
+  const shared = /* @__PURE__ */ Symbol.for("gen_utils.onnxruntime");
+  globalThis[shared] ??= (async () => {
+    const source = isPublished ? siteFile("vendor/ort/") : cdn;
+    const ort = await within(CDN_TIMEOUT_MS, import(`${source}ort.wasm.bundle.min.mjs`));
+    ort.env.wasm.numThreads = 1;
+    if (!isPublished) ort.env.wasm.wasmPaths = cdn;
+    let last = Promise.resolve();
+    const inTurn = (call) => {
+      const result = last.then(call);
+      last = result.catch(() => {
+      });
+      return result;
+    };
+    return { ort, inTurn };
+  })();
+  return globalThis[shared];
+}
+function within(milliseconds, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("timed out")), milliseconds);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+async function siteBytes({ file, sha256 }, signal) {
+  const digest = btoa(String.fromCharCode(...sha256.match(/../g).map((byte) => Number.parseInt(byte, 16))));
+  const url = siteFile(`models/${file}?${sha256.slice(0, 8)}`);
+  const response = await fetch(url, { integrity: `sha256-${digest}`, signal });
+  if (!response.ok) throw new Error(`${file}: ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+async function askKernel(invoke, signal, command, message, buffers = []) {
+  const late = AbortSignal.timeout(KERNEL_TIMEOUT_MS);
+  try {
+    const [answer, found] = await invoke(command, message, { buffers, signal: AbortSignal.any([signal, late]) });
+    if (answer.error) throw new Error(answer.error);
+    return [answer, found.map((view) => view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength))];
+  } catch (error) {
+    if (!late.aborted) throw error;
+    const seconds = KERNEL_TIMEOUT_MS / 1e3;
+    throw new Error(`the kernel did not answer within ${seconds} seconds; when it is free, run this cell again`);
+  }
+}
+async function runInKernel(invoke, signal, graph, feeds) {
+  const inputs = Object.entries(feeds).map(([name, { dims }]) => ({ name, dims }));
+  const data = Object.values(feeds).map((feed) => feed.data);
+  const [{ outputs }, buffers] = await askKernel(invoke, signal, "run_graph", { graph, inputs }, data);
+  return Object.fromEntries(outputs.map(({ name, dims }, i) => [name, { dims, data: new Float32Array(buffers[i]) }]));
+}
+async function graphRunner({ model, invoke, signal, onEnd, during }) {
+  let runtime;
+  try {
+    runtime = await loadRuntime(model.get("cdn"));
+  } catch (error) {
+    if (isPublished) throw error;
+    const run2 = (name, feeds) => during(runInKernel(invoke, signal, name, feeds));
+    return { backend: "kernel", open: async () => {
+    }, run: run2 };
+  }
+  const { ort, inTurn } = runtime;
+  const opening = {};
+  const sessions = {};
+  onEnd(() => {
+    for (const session of Object.values(opening)) {
+      session.then((opened) => inTurn(() => opened.release())).catch(() => {
+      });
+    }
+  });
+  const bytes = async (name) => {
+    if (isPublished) return siteBytes(model.get("graphs")[name], signal);
+    const [, [buffer]] = await askKernel(invoke, signal, "read_graph", name);
+    return new Uint8Array(buffer);
+  };
+  const create = async (name) => {
+    const file = await bytes(name);
+    return inTurn(() => ort.InferenceSession.create(file));
+  };
+  const load = async (name) => {
+    try {
+      opening[name] ??= create(name);
+      sessions[name] = await opening[name];
+    } catch (error) {
+      delete opening[name];
+      throw error;
+    }
+  };
+  const open = (names) => during(Promise.all(names.map(load)));
+  const run = async (name, feeds) => {
+    if (!sessions[name]) await open([name]);
+    const tensors = Object.entries(feeds).map(([key, { data, dims }]) => [
+      key,
+      new ort.Tensor("float32", data, dims)
+    ]);
+    return during(inTurn(() => signal.aborted || sessions[name].run(Object.fromEntries(tensors))));
+  };
+  return { backend: "browser", open, run };
+}
+
+// gen_utils/page/lib/widget.js
+function widget(build, firstGraphs = (model) => Object.keys(model.get("graphs"))) {
+  return { render: ({ model, el, experimental }) => start({ model, el, experimental, build, firstGraphs }) };
+}
+function start({ model, el, experimental, build, firstGraphs }) {
+  const life = lifetime();
+  const view = { ...life, model: modelOf(model, life), invoke: experimental?.invoke };
+  const status = h("p", { class: "gu-status", role: "status" }, "Loading the model into this page…");
+  el.classList.add("gu-widget");
+  const spare = ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true");
+  el.addEventListener("focusin", spare, { signal: life.signal });
+  el.style.setProperty("--gu-accent", model.get("colours").latent);
+  el.append(status);
+  const show = async () => {
+    try {
+      view.graphs = await life.during(graphRunner(view));
+      await view.graphs.open(firstGraphs(view.model));
+      const { element, first, poster } = build(view);
+      await life.during(Promise.resolve(first()));
+      status.replaceWith(element);
+      for (const poster2 of posters(el)) poster2.classList.add("gu-poster-hidden");
+      el.dataset.backend = view.graphs.backend;
+      el.poster = poster;
+      el.classList.add("gu-live");
+    } catch (error) {
+      console.error(error);
+      status.textContent = `This widget could not start: ${error.message}.`;
+    }
+  };
+  const observer = new IntersectionObserver(
+    (entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      observer.disconnect();
+      show();
+    },
+    { rootMargin: "300px" }
+  );
+  life.observe(observer, el);
+  return () => {
+    life.end();
+    el.classList.remove("gu-live");
+    el.replaceChildren();
+  };
+}
+function modelOf(model, { onEnd }) {
+  const on = (events, listener) => {
+    for (const event of events.split(" ")) {
+      model.on(event, listener);
+      onEnd(() => model.off(event, listener));
+    }
+  };
+  return {
+    get: (name) => model.get(name),
+    set: (name, value) => model.set(name, value),
+    save_changes: () => model.save_changes(),
+    on
+  };
+}
+function posters(el) {
+  const cell = el.closest(".cell_output, .jp-OutputArea, .output_container, .output") ?? el.parentElement;
+  const images = [...cell.querySelectorAll("img")].filter((image) => !el.contains(image));
+  return images.map((image) => image.closest(".output, .jp-OutputArea-child") ?? image);
+}
+
+// gen_utils/page/widgets/posterior_plane/index.js
+function buildPosterior(view) {
+  const { model, graphs } = view;
+  const [codes, labels, palette, limit] = ["codes", "labels", "palette", "limit"].map((name) => model.get(name));
+  const prepared = imageCanvas("Your drawing, prepared as MNIST was", 28, 28);
+  const decoded = imageCanvas("What the decoder makes of the posterior's mean", 28, 28);
+  const text = h("p", { class: "gu-hint", role: "status" });
+  const place = h("p", { class: "gu-hint" });
+  const bars = readingBars(model.get("colours").decision);
+  let [mu, sigma] = [
+    [0, 0],
+    [1, 1]
+  ];
+  const look = { class: "gu-map", role: "img", "aria-label": "Latent plane: where the encoder puts your drawing" };
+  const map = planeCanvas(view, look, limit, (context, toPixels) => {
+    paintCodes(context, toPixels, { codes, labels, palette, limit });
+    paintPosterior(context, toPixels, { mu, sigma, limit, colour: model.get("colours").latent });
+  });
+  const draw = latest(async () => {
+    const began = performance.now();
+    const { x } = await graphs.run("prepare", { ink: pad.ink() });
+    const code = await graphs.run("encoder", { x });
+    const picture = await graphs.run("decoder", { z: code.mu });
+    const { p } = await graphs.run("classifier", { x });
+    [mu, sigma] = [Array.from(code.mu.data), Array.from(code.sigma.data)];
+    prepared.paint(x.data);
+    decoded.paint(picture.x.data);
+    map.repaint();
+    bars.set(p.data);
+    const best = p.data.indexOf(Math.max(...p.data));
+    text.textContent = isBlank(x.data) ? "Nothing is drawn." : `A classifier reads ${best} with probability ${p.data[best].toFixed(2)}.`;
+    const pair = (values) => `(${values.map((v) => v.toFixed(2)).join(", ")})`;
+    place.textContent = `Mean μ = ${pair(mu)}; ellipses at one and two σ = ${pair(sigma)}.`;
+    map.element.dataset.posterior = JSON.stringify({ mu, sigma, p: Array.from(p.data) });
+    map.element.dataset.ms = performance.now() - began;
+  });
+  const pad = drawingPad({ label: "Drawing pad", examples: imageBytes(model.get("examples")), onchange: draw });
+  model.on("change:example", () => pad.showExample(model.get("example")));
+  const figure = (caption, image) => h("div", { class: "gu-figure" }, image.element, h("div", { class: "gu-caption" }, caption));
+  const element = h(
+    "div",
+    { class: "gu-columns" },
+    pad.element,
+    h("div", { class: "gu-pad" }, map.element, place),
+    h(
+      "div",
+      { class: "gu-readings" },
+      figure("as the encoder sees it", prepared),
+      figure("its mean, decoded", decoded),
+      h("div", { class: "gu-reading" }, bars.element, text)
+    )
+  );
+  return { element, first: () => pad.showExample(model.get("example")) };
+}
+function paintPosterior(context, toPixels, { mu, sigma, limit, colour }) {
+  const [x, y] = toPixels(mu);
+  const unit = toPixels([1, 0])[0] - toPixels([0, 0])[0];
+  const [left, bottom] = toPixels([-limit, -limit]);
+  context.strokeStyle = context.fillStyle = colour;
+  context.lineWidth = 1;
+  context.setLineDash([3, 3]);
+  for (const end of [
+    [left, y],
+    [x, bottom]
+  ]) {
+    context.beginPath();
+    context.moveTo(x, y);
+    context.lineTo(...end);
+    context.stroke();
+  }
+  context.setLineDash([]);
+  for (const deviations of [2, 1]) {
+    context.beginPath();
+    context.ellipse(x, y, deviations * sigma[0] * unit, deviations * sigma[1] * unit, 0, 0, 2 * Math.PI);
+    context.globalAlpha = 0.4;
+    context.fill();
+    context.globalAlpha = 1;
+    context.lineWidth = 2;
+    context.stroke();
+  }
+}
+function readingBars(colour) {
+  const bars = Array.from({ length: 10 }, () => h("span", { class: "gu-bar", style: `background: ${colour}` }));
+  const columns = bars.map((bar, digit) => h("span", {}, bar, String(digit)));
+  const element = h("div", { class: "gu-bars", "aria-hidden": "true" }, ...columns);
+  const set = (p) => bars.forEach((bar, digit) => bar.style.height = `${3 * p[digit]}rem`);
+  return { element, set };
+}
+var posterior_plane_default = widget(buildPosterior);
+export {
+  posterior_plane_default as default
+};

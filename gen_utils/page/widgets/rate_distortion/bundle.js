@@ -1,0 +1,538 @@
+// gen_utils/page/lib/elements.js
+function h(tag, properties = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [key, value] of Object.entries(properties)) {
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (value !== void 0 && value !== false) node.setAttribute(key, value === true ? "" : value);
+  }
+  node.append(...children);
+  return node;
+}
+function button(label, onclick, ...others) {
+  const labels = others.length > 0 && [label, ...others].join("\n");
+  return h("button", { type: "button", class: "gu-button", "data-labels": labels, onclick }, label);
+}
+function slider({
+  label,
+  symbol,
+  end,
+  min,
+  max,
+  step,
+  value,
+  note = "",
+  unused = false,
+  format = (v) => v.toFixed(1),
+  oninput
+}) {
+  const input = h("input", { type: "range", min, max, step, "aria-label": label });
+  const output = h("output", { class: "gu-value" });
+  const mark = (html) => Object.assign(h("span", { "aria-hidden": "true" }), { innerHTML: html });
+  const element = h("label", { class: unused ? "gu-slider gu-unused" : "gu-slider" }, mark(symbol), input, output);
+  if (note) element.append(h("small", { class: "gu-note" }, note));
+  if (end) {
+    element.append(mark(end));
+    output.ariaLive = "off";
+  }
+  const set = (number) => {
+    input.value = number;
+    output.textContent = format(Number(number));
+    input.setAttribute("aria-valuetext", output.textContent);
+  };
+  input.addEventListener("input", () => {
+    set(input.value);
+    oninput(Number(input.value));
+  });
+  set(value);
+  return { element, set };
+}
+var signed = (text) => String(text).replace("-", "−");
+function setter(model) {
+  return (values) => {
+    for (const [name, value] of Object.entries(values)) model.set(name, value);
+    model.save_changes();
+  };
+}
+
+// gen_utils/page/lib/canvas.js
+function drawnCanvas(view, properties, draw) {
+  const element = h("canvas", properties);
+  const context = element.getContext("2d");
+  const repaint = () => {
+    const [width, height] = [element.clientWidth, element.clientHeight];
+    if (!width) return;
+    const scale = globalThis.devicePixelRatio || 1;
+    [element.width, element.height] = [Math.round(width * scale), Math.round(height * scale)];
+    context.setTransform(scale, 0, 0, scale, 0, 0);
+    context.strokeStyle = context.fillStyle = getComputedStyle(element).color;
+    draw(context, width, height);
+  };
+  view.observe(new ResizeObserver(repaint), element);
+  const theme = { attributes: true, attributeFilter: ["data-theme"] };
+  view.observe(new MutationObserver(repaint), document.documentElement, theme);
+  return { element, repaint };
+}
+
+// gen_utils/page/lib/chart.js
+function paintChart(context, width, height, { x, y }) {
+  const [left, right, top, bottom] = [54, 12, 10, 40];
+  const place = ([low, high], from, to) => (value) => from + (value - low) / (high - low) * (to - from);
+  const [toX, toY] = [place(x.range, left, width - right), place(y.range, height - bottom, top)];
+  const floor = height - bottom;
+  context.font = "12px sans-serif";
+  context.textBaseline = "middle";
+  context.lineWidth = 1;
+  context.beginPath();
+  [
+    [left, top],
+    [left, floor],
+    [width - right, floor]
+  ].forEach((corner) => context.lineTo(...corner));
+  context.stroke();
+  context.textAlign = "center";
+  for (const [value, text] of x.ticks) {
+    context.fillRect(toX(value), floor, 1, 4);
+    context.fillText(text, toX(value), floor + 13);
+  }
+  context.fillText(x.name, (left + width - right) / 2, height - 8);
+  context.textAlign = "right";
+  for (const [value, text] of y.ticks) {
+    context.fillRect(left - 4, toY(value), 4, 1);
+    context.fillText(text, left - 7, toY(value));
+  }
+  context.save();
+  context.translate(8, (top + floor) / 2);
+  context.rotate(-Math.PI / 2);
+  context.textAlign = "center";
+  context.fillText(y.name, 0, 0);
+  context.restore();
+  return { toX, toY };
+}
+function roundTicks([low, high]) {
+  const power = 10 ** Math.floor(Math.log10((high - low) / 5));
+  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= (high - low) / 5);
+  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  const first = Math.ceil(low / step);
+  const count = Math.floor(high / step) - first + 1;
+  return Array.from({ length: count }, (_, i) => [(first + i) * step, signed(((first + i) * step).toFixed(digits))]);
+}
+
+// gen_utils/page/lib/images.js
+function inkImage(values, width, height) {
+  const image = new ImageData(width, height);
+  for (let i = 0; i < width * height; i++) {
+    image.data.fill(255 * (1 - values[i]), 4 * i, 4 * i + 3);
+    image.data[4 * i + 3] = 255;
+  }
+  return image;
+}
+function imageCanvas(label, width, height, count = 1) {
+  const look = { class: "gu-image", role: "img", "aria-label": label, width: count * width, height };
+  const element = h("canvas", look);
+  const context = element.getContext("2d");
+  const size = width * height;
+  const paint = (values) => {
+    for (let i = 0; i < count; i++) {
+      context.putImageData(inkImage(values.subarray(i * size, (i + 1) * size), width, height), i * width, 0);
+    }
+  };
+  return { element, paint };
+}
+function imageBytes(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+
+// gen_utils/page/lib/lifetime.js
+function lifetime() {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const onEnd = (stop) => signal.addEventListener("abort", stop, { once: true });
+  const during = (promise) => new Promise((resolve, reject) => {
+    promise.then(
+      (value) => signal.aborted || resolve(value),
+      (error) => signal.aborted || reject(error)
+    );
+  });
+  const observe = (observer, target, options) => {
+    observer.observe(target, options);
+    onEnd(() => observer.disconnect());
+  };
+  const nextFrame = () => during(new Promise(requestAnimationFrame));
+  const sleep = (milliseconds) => during(new Promise((resolve) => setTimeout(resolve, milliseconds)));
+  return { signal, end: () => controller.abort(), onEnd, during, observe, nextFrame, sleep };
+}
+function latest(work) {
+  let running = false;
+  let waiting = null;
+  return async function call(...args) {
+    waiting = args;
+    if (running) return;
+    running = true;
+    try {
+      while (waiting) {
+        const next = waiting;
+        waiting = null;
+        await work(...next);
+      }
+    } finally {
+      running = false;
+    }
+  };
+}
+
+// gen_utils/page/lib/noise.js
+var Noise = class _Noise {
+  constructor(seed) {
+    let state = seed >>> 0;
+    this.words = Uint32Array.from({ length: 4 }, () => {
+      state = state + 2654435769 >>> 0;
+      let word = Math.imul(state ^ state >>> 16, 569420461);
+      word = Math.imul(word ^ word >>> 15, 1935289751);
+      return word ^ word >>> 15;
+    });
+  }
+  // Uniform in (0, 1), 32 bits.
+  uniform() {
+    const s = this.words;
+    const rotated = Math.imul(s[1], 5);
+    const result = Math.imul(rotated << 7 | rotated >>> 25, 9) >>> 0;
+    const shifted = s[1] << 9;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= shifted;
+    s[3] = s[3] << 11 | s[3] >>> 21;
+    return (result + 0.5) / 4294967296;
+  }
+  uniforms(n) {
+    return Float32Array.from({ length: n }, () => this.uniform());
+  }
+  // n standard normal numbers.
+  normal(n) {
+    const out = new Float32Array(n);
+    for (let i = 0; i < n; ) {
+      const a = 2 * this.uniform() - 1;
+      const b = 2 * this.uniform() - 1;
+      const s = a * a + b * b;
+      if (s >= 1) continue;
+      const scale = Math.sqrt(-2 * _Noise.log(s) / s);
+      out[i++] = a * scale;
+      if (i < n) out[i++] = b * scale;
+    }
+    return out;
+  }
+  // ln x for 0 < x < 1 by IEEE addition, multiplication and division alone: Math.log differs between browsers.
+  static log(x) {
+    let mantissa = x;
+    let doublings = 0;
+    for (; mantissa < 0.7; doublings++) mantissa *= 2;
+    const t = (mantissa - 1) / (mantissa + 1);
+    let sum = 0;
+    for (let k = 23; k > 0; k -= 2) sum = sum * t * t + 1 / k;
+    return 2 * t * sum - doublings * Math.LN2;
+  }
+};
+
+// gen_utils/page/lib/graphs.js
+var contentRoot = document.documentElement.dataset.content_root;
+var isPublished = contentRoot !== void 0;
+var siteFile = (path) => new URL(`${contentRoot}_static/${path}`, document.baseURI).href;
+var CDN_TIMEOUT_MS = 8e3;
+var KERNEL_TIMEOUT_MS = 3e4;
+function loadRuntime(cdn) {
+  const shared = /* @__PURE__ */ Symbol.for("gen_utils.onnxruntime");
+  globalThis[shared] ??= (async () => {
+    const source = isPublished ? siteFile("vendor/ort/") : cdn;
+    const ort = await within(CDN_TIMEOUT_MS, import(`${source}ort.wasm.bundle.min.mjs`));
+    ort.env.wasm.numThreads = 1;
+    if (!isPublished) ort.env.wasm.wasmPaths = cdn;
+    let last = Promise.resolve();
+    const inTurn = (call) => {
+      const result = last.then(call);
+      last = result.catch(() => {
+      });
+      return result;
+    };
+    return { ort, inTurn };
+  })();
+  return globalThis[shared];
+}
+function within(milliseconds, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("timed out")), milliseconds);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+async function siteBytes({ file, sha256 }, signal) {
+  const digest = btoa(String.fromCharCode(...sha256.match(/../g).map((byte) => Number.parseInt(byte, 16))));
+  const url = siteFile(`models/${file}?${sha256.slice(0, 8)}`);
+  const response = await fetch(url, { integrity: `sha256-${digest}`, signal });
+  if (!response.ok) throw new Error(`${file}: ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+async function askKernel(invoke, signal, command, message, buffers = []) {
+  const late = AbortSignal.timeout(KERNEL_TIMEOUT_MS);
+  try {
+    const [answer, found] = await invoke(command, message, { buffers, signal: AbortSignal.any([signal, late]) });
+    if (answer.error) throw new Error(answer.error);
+    return [answer, found.map((view) => view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength))];
+  } catch (error) {
+    if (!late.aborted) throw error;
+    const seconds = KERNEL_TIMEOUT_MS / 1e3;
+    throw new Error(`the kernel did not answer within ${seconds} seconds; when it is free, run this cell again`);
+  }
+}
+async function runInKernel(invoke, signal, graph, feeds) {
+  const inputs = Object.entries(feeds).map(([name, { dims }]) => ({ name, dims }));
+  const data = Object.values(feeds).map((feed) => feed.data);
+  const [{ outputs }, buffers] = await askKernel(invoke, signal, "run_graph", { graph, inputs }, data);
+  return Object.fromEntries(outputs.map(({ name, dims }, i) => [name, { dims, data: new Float32Array(buffers[i]) }]));
+}
+async function graphRunner({ model, invoke, signal, onEnd, during }) {
+  let runtime;
+  try {
+    runtime = await loadRuntime(model.get("cdn"));
+  } catch (error) {
+    if (isPublished) throw error;
+    const run2 = (name, feeds) => during(runInKernel(invoke, signal, name, feeds));
+    return { backend: "kernel", open: async () => {
+    }, run: run2 };
+  }
+  const { ort, inTurn } = runtime;
+  const opening = {};
+  const sessions = {};
+  onEnd(() => {
+    for (const session of Object.values(opening)) {
+      session.then((opened) => inTurn(() => opened.release())).catch(() => {
+      });
+    }
+  });
+  const bytes = async (name) => {
+    if (isPublished) return siteBytes(model.get("graphs")[name], signal);
+    const [, [buffer]] = await askKernel(invoke, signal, "read_graph", name);
+    return new Uint8Array(buffer);
+  };
+  const create = async (name) => {
+    const file = await bytes(name);
+    return inTurn(() => ort.InferenceSession.create(file));
+  };
+  const load = async (name) => {
+    try {
+      opening[name] ??= create(name);
+      sessions[name] = await opening[name];
+    } catch (error) {
+      delete opening[name];
+      throw error;
+    }
+  };
+  const open = (names) => during(Promise.all(names.map(load)));
+  const run = async (name, feeds) => {
+    if (!sessions[name]) await open([name]);
+    const tensors = Object.entries(feeds).map(([key, { data, dims }]) => [
+      key,
+      new ort.Tensor("float32", data, dims)
+    ]);
+    return during(inTurn(() => signal.aborted || sessions[name].run(Object.fromEntries(tensors))));
+  };
+  return { backend: "browser", open, run };
+}
+
+// gen_utils/page/lib/widget.js
+function widget(build, firstGraphs = (model) => Object.keys(model.get("graphs"))) {
+  return { render: ({ model, el, experimental }) => start({ model, el, experimental, build, firstGraphs }) };
+}
+function start({ model, el, experimental, build, firstGraphs }) {
+  const life = lifetime();
+  const view = { ...life, model: modelOf(model, life), invoke: experimental?.invoke };
+  const status = h("p", { class: "gu-status", role: "status" }, "Loading the model into this page…");
+  el.classList.add("gu-widget");
+  const spare = ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true");
+  el.addEventListener("focusin", spare, { signal: life.signal });
+  el.style.setProperty("--gu-accent", model.get("colours").latent);
+  el.append(status);
+  const show = async () => {
+    try {
+      view.graphs = await life.during(graphRunner(view));
+      await view.graphs.open(firstGraphs(view.model));
+      const { element, first, poster } = build(view);
+      await life.during(Promise.resolve(first()));
+      status.replaceWith(element);
+      for (const poster2 of posters(el)) poster2.classList.add("gu-poster-hidden");
+      el.dataset.backend = view.graphs.backend;
+      el.poster = poster;
+      el.classList.add("gu-live");
+    } catch (error) {
+      console.error(error);
+      status.textContent = `This widget could not start: ${error.message}.`;
+    }
+  };
+  const observer = new IntersectionObserver(
+    (entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      observer.disconnect();
+      show();
+    },
+    { rootMargin: "300px" }
+  );
+  life.observe(observer, el);
+  return () => {
+    life.end();
+    el.classList.remove("gu-live");
+    el.replaceChildren();
+  };
+}
+function modelOf(model, { onEnd }) {
+  const on = (events, listener) => {
+    for (const event of events.split(" ")) {
+      model.on(event, listener);
+      onEnd(() => model.off(event, listener));
+    }
+  };
+  return {
+    get: (name) => model.get(name),
+    set: (name, value) => model.set(name, value),
+    save_changes: () => model.save_changes(),
+    on
+  };
+}
+function posters(el) {
+  const cell = el.closest(".cell_output, .jp-OutputArea, .output_container, .output") ?? el.parentElement;
+  const images = [...cell.querySelectorAll("img")].filter((image) => !el.contains(image));
+  return images.map((image) => image.closest(".output, .jp-OutputArea-child") ?? image);
+}
+
+// gen_utils/page/widgets/rate_distortion/index.js
+function buildRateDistortion(view) {
+  const { model, graphs } = view;
+  const [betas, rates, distortions, K] = ["betas", "rates", "distortions", "latent_dim"].map(
+    (name) => model.get(name)
+  );
+  const colours = model.get("colours");
+  const data = Float32Array.from(imageBytes(model.get("images")), (byte) => byte / 255);
+  const n = data.length / 784;
+  const text = h("p", { class: "gu-hint", role: "status" });
+  const [inputs, reconstructions, samples] = [
+    "The images x",
+    "Their reconstructions by the chosen model",
+    "Samples of the chosen model"
+  ].map((label) => imageCanvas(label, 28, 28, n));
+  inputs.paint(data);
+  let chosen = model.get("index");
+  const look = { class: "gu-chart", role: "img", "aria-label": "Rate and distortion of each model, in nats" };
+  const chart = drawnCanvas(
+    view,
+    look,
+    (context, width, height) => paintRateDistortion(context, width, height, { betas, rates, distortions, chosen, colour: colours.model })
+  );
+  const draw = latest(async () => {
+    const began = performance.now();
+    const index = model.get("index");
+    const noise = new Noise(model.get("seed"));
+    const [eps, z] = [0, 1].map(() => ({ data: noise.normal(n * K), dims: [n, K] }));
+    const made = await graphs.run(`model${index}`, { x: { data, dims: [n, 1, 28, 28] }, eps, z });
+    reconstructions.paint(made.reconstruction.data);
+    samples.paint(made.sample.data);
+    chosen = index;
+    chart.repaint();
+    const [R, D] = [rates[index], distortions[index]];
+    text.textContent = `β = ${betas[index]}: rate ${R.toFixed(1)}, distortion ${D.toFixed(1)}, −ELBO ${(R + D).toFixed(1)} nats an image.`;
+    chart.element.dataset.shown = JSON.stringify({ index, seed: model.get("seed") });
+    chart.element.dataset.ms = performance.now() - began;
+  });
+  const set = setter(model);
+  const beta = slider({
+    label: "β, the weight of the rate",
+    symbol: "<i>β</i>",
+    format: (i) => String(betas[i]),
+    min: 0,
+    max: betas.length - 1,
+    step: 1,
+    value: chosen,
+    oninput: (i) => set({ index: i })
+  });
+  model.on("change:index", () => {
+    beta.set(model.get("index"));
+    draw();
+  });
+  model.on("change:seed", draw);
+  const strip = (caption, image, kind) => h(
+    "div",
+    { class: "gu-strip", style: `--gu-kind: ${colours[kind]}` },
+    h("div", { class: "gu-caption" }, caption),
+    image.element
+  );
+  const element = h(
+    "div",
+    { class: "gu-columns", style: `--gu-accent: ${colours.model}` },
+    h("div", { class: "gu-plot" }, chart.element, beta.element, text),
+    h(
+      "div",
+      { class: "gu-strips" },
+      strip("images x", inputs, "data"),
+      strip("reconstructions: z drawn from q(z|x)", reconstructions, "model"),
+      strip("samples: z drawn from p(z)", samples, "model"),
+      h(
+        "div",
+        { class: "gu-buttons" },
+        button("New noise", () => set({ seed: model.get("seed") + 1 }))
+      )
+    )
+  );
+  return { element, first: draw };
+}
+function paintRateDistortion(context, width, height, { betas, rates, distortions, chosen, colour }) {
+  const [low, high] = [Math.min(...distortions), Math.max(...distortions)];
+  const spare = 0.08 * (high - low || 1);
+  const [R, D] = [
+    [0, 1.08 * (Math.max(...rates) || 1)],
+    [low - spare, high + spare]
+  ];
+  const { toX, toY } = paintChart(context, width, height, {
+    x: { range: R, ticks: roundTicks(R), name: "rate R / nats" },
+    y: { range: D, ticks: roundTicks(D), name: "distortion D / nats" }
+  });
+  const [left, right, top, bottom] = [toX(R[0]), toX(R[1]), toY(D[1]), toY(D[0])];
+  const line = (...points) => {
+    context.beginPath();
+    points.forEach(([r, d]) => context.lineTo(toX(r), toY(d)));
+    context.stroke();
+  };
+  const dot = (i, radius) => {
+    context.beginPath();
+    context.arc(toX(rates[i]), toY(distortions[i]), radius, 0, 2 * Math.PI);
+  };
+  const sum = rates[chosen] + distortions[chosen];
+  context.save();
+  context.beginPath();
+  context.rect(left, top, right - left, bottom - top);
+  context.clip();
+  context.setLineDash([5, 4]);
+  line([R[0], sum - R[0]], [R[1], sum - R[1]]);
+  context.restore();
+  context.textAlign = "right";
+  context.fillText(`dashed: R + D = ${sum.toFixed(1)}`, right, top + 6);
+  context.textAlign = "left";
+  rates.forEach((rate, i) => {
+    const name = i === chosen ? `β = ${betas[i]}` : String(betas[i]);
+    context.font = i === chosen ? "700 12px sans-serif" : "12px sans-serif";
+    const across = context.measureText(name).width;
+    const [x, y] = [Math.min(toX(rate) + 8, width - across - 1), toY(distortions[i]) - (i === chosen ? 17 : 12)];
+    context.clearRect(x - 5, y - 7, across + 10, 14);
+    context.fillText(name, x, y);
+  });
+  context.strokeStyle = context.fillStyle = colour;
+  line(...rates.map((rate, i) => [rate, distortions[i]]));
+  rates.forEach((_, i) => {
+    dot(i, 4);
+    context.fill();
+  });
+  context.lineWidth = 3;
+  dot(chosen, 9);
+  context.stroke();
+}
+var rate_distortion_default = widget(buildRateDistortion);
+export {
+  rate_distortion_default as default
+};
