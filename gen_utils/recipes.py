@@ -91,7 +91,7 @@ def _eight() -> Tensor:
 
 
 def _unet(classes: int = 10) -> ImageDiffusion:
-    return ImageDiffusion(UNet(classes), classes=classes)
+    return ImageDiffusion(UNet(classes=classes), classes=classes)
 
 
 def _warm_up(model: VAE, number: int, steps: int) -> None:
