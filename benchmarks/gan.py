@@ -34,7 +34,7 @@ def rows(budget: float, images: int, peers: bool) -> list[dict]:
 
     As many samples are judged as test images, `images`; training stands still meanwhile, and so does its clock.
     """
-    train, train_labels, test, _ = (part.to(device()) for part in mnist())
+    train, train_labels, test, _ = (part.to(device()) for part in mnist()[:4])
     judge = Judge(test[torch.randperm(len(test), generator=torch.Generator().manual_seed(0))[:images]])
     builders: dict[str, type[Ours] | type[Recipe]] = {"gen_utils": Ours}
     if peers:
@@ -153,7 +153,7 @@ class Judge:
     def __init__(self, x: Tensor) -> None:
         self.classifier = pretrained.load(LeNet(), "classifier").to(x.device)
         self.grey = self.features(x)
-        self.binary = self.features(binarize(x, torch.Generator(x.device).manual_seed(0)))
+        self.binary = self.features(binarize(x, generator=torch.Generator(x.device).manual_seed(0)))
 
     @torch.no_grad()
     def features(self, x: Tensor) -> Tensor:
@@ -169,7 +169,7 @@ class Judge:
         """Judge samples that have been drawn."""
         return {
             "grey": frechet_distance(self.features(x), self.grey),
-            "bernoulli": frechet_distance(self.features(binarize(x, generator)), self.binary),
+            "bernoulli": frechet_distance(self.features(binarize(x, generator=generator)), self.binary),
         }
 
 

@@ -130,14 +130,14 @@ def kde(n: int, queries: int, dims: int, bandwidth: float, who: str) -> Callable
 
 def kde_mnist(images: int) -> Callable[[], float]:
     """Score the test digits, grey, under a kernel at each of 60,000, in single precision."""
-    train, _, test, _ = mnist()
+    train, _, test, *_ = mnist()
     return lambda: KDE(train, 0.2).log_prob(test[:images]).mean().item()
 
 
 def bernoulli_mnist(images: int) -> Callable[[], float]:
     """Fit 50 Bernoulli pictures to 60,000 binarized digits in `EM_STEPS` steps, and score the test digits."""
     generator = torch.Generator().manual_seed(0)
-    train, test = (binarize(x, generator) for x in mnist()[::2])
+    train, test = (binarize(x, generator=generator) for x in (mnist().train, mnist().test))
 
     def work() -> float:
         model = BernoulliMixture(50).start_from(train, generator=generator)

@@ -28,9 +28,9 @@ def rows(budget: float, images: int, peers: bool) -> list[dict]:
     Ours comes first and takes about `budget`: its schedule needs the number of steps before it starts. The others
     are stopped by the clock after exactly as long as it took.
     """
-    train, _, test, _ = mnist()
+    train, _, test, *_ = mnist()
     seed = torch.Generator().manual_seed(0)
-    test = binarize(test[torch.randperm(len(test), generator=seed)[:images]], seed).to(device())
+    test = binarize(test[torch.randperm(len(test), generator=seed)[:images]], generator=seed).to(device())
     model, seconds, seen = train_ours(train.to(device()), budget)
     results = [{"model": "gen_utils", **describe(model, seconds, seen), **judge(model, test)}]
     if peers:

@@ -1,4 +1,4 @@
-"""The data of the course: MNIST, shipped with the package, and Fashion-MNIST, found or downloaded."""
+"""The data of the course: MNIST, which is shipped, Fashion-MNIST, found or downloaded, and your own images."""
 
 import gzip
 import hashlib
@@ -11,6 +11,7 @@ import pooch
 import torch
 from torch import Tensor
 
+from gen_utils import own_data
 from gen_utils.base import batch
 
 MNIST_SHA256 = "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"
@@ -26,13 +27,27 @@ FASHION_MD5 = {
 }
 
 
+FASHION_NAMES = ["T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"]
+
+
 class Images(NamedTuple):
-    """Grey images as floats in [0, 1], `(N, 1, 28, 28)`, and their labels 0…9, `(N,)`."""
+    """Grey images as floats in [0, 1], `(N, 1, 28, 28)`, labels 0…K−1, `(N,)`, and the names of the K classes."""
 
     train: Tensor
     train_labels: Tensor
     test: Tensor
     test_labels: Tensor
+    names: list[str]
+
+    @property
+    def classes(self) -> int:
+        """K, the number of classes: from two to ten."""
+        return len(self.names)
+
+    @property
+    def split(self) -> int:
+        """Number of the first training image of the last sixth, on which choices are made: 50,000 of MNIST."""
+        return len(self.train) * 5 // 6
 
 
 def mnist() -> Images:
@@ -44,7 +59,7 @@ def mnist() -> Images:
     with files("gen_utils").joinpath("datasets/mnist.npz").open("rb") as file:
         verify(Path(file.name), MNIST_SHA256, "reinstall gen_utils, or restore the file with `git checkout`")
         data = np.load(file)
-        return _images(data["x_train"], data["y_train"], data["x_test"], data["y_test"])
+        return _images(data["x_train"], data["y_train"], data["x_test"], data["y_test"], [*"0123456789"])
 
 
 def fashion_mnist() -> Images:
@@ -69,21 +84,46 @@ def fashion_mnist() -> Images:
                 "On Debian or Ubuntu, `apt install dataset-fashion-mnist` brings it; elsewhere put the four "
                 f"files of github.com/zalandoresearch/fashion-mnist into {pooch.os_cache('pooch')}."
             ) from error
-    return _images(*(_read_idx(path) for path in paths))
+    x_train, y_train, x_test, y_test = (_read_idx(path) for path in paths)
+    return _images(x_train, y_train, x_test, y_test, FASHION_NAMES)
 
 
-def load(name: str) -> Images:
-    """Load the data set that a notebook's `DATASET` names: `"mnist"` or `"fashion_mnist"`.
+def load(source: str) -> Images:
+    """Load the data set of a notebook's `DATASET`: `"mnist"`, `"fashion_mnist"`, or the path of your own images.
+
+    Your own images are brought to 28 × 28 pixels, grey, in steps of 1/255. One printed line says what was done.
+
+    - A folder has images of any size, grey or in colour. An image in a sub-folder has its name as label; images in
+      the folder itself have none. Two sub-folders `train` and `test` are the two parts.
+    - An `.npz` file has the arrays `x_train`, `y_train`, `x_test` and `y_test`, or `x` and `y`, or images alone.
+      Images are `(N, H, W)`, `(N, H, W, C)` or `(N, C, H, W)`, with values in [0, 1] or in [0, 255]. Labels are
+      `(N,)`, whole numbers or words.
+
+    The middle square of each image is used. An image is first turned as its EXIF data ask, and what is transparent
+    becomes white. Without a part for testing, a tenth of each class is set aside, at least 64 images in all, the same
+    ones in each call. Images without labels, or with one label alone, become two classes, "darker" and "brighter", so
+    that every chapter runs. More than ten classes are refused.
 
     Raises:
-        ValueError: another name.
+        FileNotFoundError: no such folder or file.
+        ValueError: another name, images or labels that cannot be used, or too few of them.
     """
-    if name not in ("mnist", "fashion_mnist"):
-        raise ValueError(f'DATASET: expected "mnist" or "fashion_mnist", got {name!r}')
-    return mnist() if name == "mnist" else fashion_mnist()
+    if source in ("mnist", "fashion_mnist"):
+        return mnist() if source == "mnist" else fashion_mnist()
+    expected = 'DATASET: expected "mnist", "fashion_mnist", or the path of a folder of images or of an .npz file'
+    if not source:
+        raise ValueError(f"{expected}, got {source!r}")
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(f"{expected}, got {source!r}; there is none in {Path.cwd()}")
+    if not path.is_dir() and path.suffix != ".npz":
+        raise ValueError(f"{expected}, got {source!r}")
+    train, test, names = own_data.read(path)
+    y_train, y_test = (np.array([names.index(name) for name in part.names]) for part in (train, test))
+    return _images(train.x, y_train, test.x, y_test, names)
 
 
-def binarize(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+def binarize(x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
     """Draw each pixel black or white with its grey value as the probability of white.
 
     A fresh draw for every batch is *dynamic* binarization (Salakhutdinov and Murray 2008).
@@ -108,14 +148,16 @@ def verify(path: Path, sha256: str, remedy: str) -> None:
         raise ValueError(f"{path} is damaged: expected sha256 {sha256}, found {found}. To repair it, {remedy}.")
 
 
-def _images(x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, y_test: np.ndarray) -> Images:
+def _images(
+    x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, y_test: np.ndarray, names: list[str]
+) -> Images:
     def grey(x: np.ndarray) -> Tensor:
         return torch.from_numpy(x).unsqueeze(1).float().div_(255)
 
     def label(y: np.ndarray) -> Tensor:
         return torch.from_numpy(y).long()
 
-    return Images(grey(x_train), label(y_train), grey(x_test), label(y_test))
+    return Images(grey(x_train), label(y_train), grey(x_test), label(y_test), names)
 
 
 def _read_idx(path: Path) -> np.ndarray:

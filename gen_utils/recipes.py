@@ -7,10 +7,11 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from gen_utils import toys
 from gen_utils.base import Trainable
-from gen_utils.data import binarize
+from gen_utils.data import Images, binarize
 from gen_utils.models.autoencoder import Autoencoder, DenoisingAutoencoder, LinearAutoencoder
 from gen_utils.models.conv_gan import ConvGAN
 from gen_utils.models.diffusion import Diffusion, ImageDiffusion
@@ -20,7 +21,7 @@ from gen_utils.models.made import MADE
 from gen_utils.models.unet import UNet
 from gen_utils.models.vae import VAE, GaussianVAE
 from gen_utils.nets import Denoiser
-from gen_utils.train import average
+from gen_utils.train import average, device, train_gan_steps, train_steps
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Recipe:
     """How a chapter trains one model, on the 60,000 images or on points of its own.
 
     Attributes:
-        model: makes the model, untrained; its weights come from PyTorch's global generator.
+        model: makes the model, untrained; its weights come from PyTorch's global generator. A model with labels is
+            made for ten classes, or for as many as the argument `classes` says.
         steps: updates; of a GAN, rounds.
         batch_size: examples in a batch, of all processes together.
         lr: the highest learning rate.
@@ -41,7 +43,7 @@ class Recipe:
         average: how weights are averaged, as `AveragedModel` takes it, where the chapter keeps their average.
     """
 
-    model: Callable[[], Trainable | GAN]
+    model: Callable[..., Trainable | GAN]
     steps: int
     batch_size: int
     lr: float
@@ -88,6 +90,10 @@ def _eight() -> Tensor:
     )
 
 
+def _unet(classes: int = 10) -> ImageDiffusion:
+    return ImageDiffusion(UNet(classes=classes), classes=classes)
+
+
 def _warm_up(model: VAE, number: int, steps: int) -> None:
     # The rate's weight grows over the first third: a latent unit that is switched off early seldom comes back.
     model.beta = min(1.0, number / (0.3 * steps))
@@ -119,5 +125,34 @@ RECIPES = {
     "gan": Recipe(ConvGAN, 4000, 64, 6e-3, "05_gan", labels=True, lr_schedule=_fall, average=average),
     # Chapter 6
     "diffusion_plane": Recipe(lambda: Diffusion(Denoiser()), 2000, 512, 5e-3, "06_plane", points=_eight),
-    "unet": Recipe(lambda: ImageDiffusion(UNet()), 5000, 64, 5e-3, "06_unet", labels=True, average=average),
+    "unet": Recipe(_unet, 5000, 64, 5e-3, "06_unet", labels=True, average=average),
 }
+
+
+def train_on(images: Images, name: str, *, part: float = 1.0, seed: int = 0) -> Any:
+    """Train a chapter's model on another data set, and return it in evaluation mode.
+
+    Args:
+        images: the data set; a model with labels is made for as many classes as it has.
+        name: of the recipe.
+        part: of the recipe's steps, at least one step.
+        seed: of the first weights, the order of the data and the noise.
+    """
+    recipe = RECIPES[name]
+    recipe = recipe.with_steps(max(1, round(part * recipe.steps)))
+    torch.manual_seed(seed)
+    model: Any = recipe.model(classes=images.classes) if recipe.labels else recipe.model()
+    model = model.to(device())
+    x, y = images.train.to(device()), images.train_labels.to(device()) if recipe.labels else None
+    if start_from := getattr(model, "start_from", None):
+        start_from(x)
+    averaged = AveragedModel(model, multi_avg_fn=recipe.average) if recipe.average else None
+    train = train_gan_steps if isinstance(model, GAN) else train_steps
+    for update in train(model, x, y, **recipe.options(), seed=seed):
+        if recipe.anneal:
+            recipe.anneal(model, update.number, recipe.steps)
+        if averaged:
+            averaged.update_parameters(model)
+    if averaged:
+        model.load_state_dict(averaged.module.state_dict())
+    return model.eval()

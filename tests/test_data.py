@@ -41,8 +41,8 @@ def test_mnist_is_the_published_file_byte_for_byte(mnist, part):
 
 
 def test_mnist_shapes_ranges_and_label_counts(mnist):
-    assert [tuple(part.shape) for part in mnist] == [(60000, 1, 28, 28), (60000,), (10000, 1, 28, 28), (10000,)]
-    assert [part.dtype for part in mnist] == [torch.float32, torch.int64] * 2
+    assert [tuple(part.shape) for part in mnist[:4]] == [(60000, 1, 28, 28), (60000,), (10000, 1, 28, 28), (10000,)]
+    assert [part.dtype for part in mnist[:4]] == [torch.float32, torch.int64] * 2
     assert (mnist.train.min(), mnist.train.max()) == (0, 1)
     assert mnist.train_labels.bincount().tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert mnist.test_labels.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
@@ -64,7 +64,7 @@ def test_a_damaged_copy_is_refused_and_says_the_way_out(tmp_path, monkeypatch):
 
 def test_binarize_is_white_as_often_as_the_pixel_is_bright():
     p = torch.linspace(0, 1, 101)
-    draws = data.binarize(p.expand(20_000, 101), torch.Generator().manual_seed(0))
+    draws = data.binarize(p.expand(20_000, 101), generator=torch.Generator().manual_seed(0))
     assert draws.unique().tolist() == [0, 1]
     deviation = draws.mean(0) - p
     # Black and white are certain: their standard error is 0.
@@ -76,7 +76,7 @@ def test_binarize_is_white_as_often_as_the_pixel_is_bright():
 
 def test_binarize_repeats_with_its_seed_and_keeps_shape_and_precision():
     x = torch.rand(50, 1, 4, 4, dtype=torch.float64)
-    first, again, other = (data.binarize(x, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    first, again, other = (data.binarize(x, generator=torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert (first.shape, first.dtype) == (x.shape, x.dtype)
@@ -99,11 +99,11 @@ def test_binarize_refuses_what_is_not_grey(x, error, told):
         data.binarize(x)
 
 
-@pytest.mark.parametrize("name", ["x", "Mnist", "MNIST", "", None])
+@pytest.mark.parametrize("name", ["x", "Mnist", "", None, __file__])
 def test_load_refuses_unknown_names(name):
-    with pytest.raises(ValueError, match=r'expected "mnist" or "fashion_mnist", got ') as refusal:
+    with pytest.raises((ValueError, FileNotFoundError), match=r'expected "mnist", "fashion_mnist", or .*, got ') as e:
         data.load(name)
-    assert repr(name) in str(refusal.value)
+    assert repr(name) in str(e.value)
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def test_the_packaged_fashion_mnist_is_the_published_one():
         published = header + name.removesuffix(".gz").encode() + b"\0" + raw[10:]
         assert hashlib.md5(published).hexdigest() == md5
     images = data.fashion_mnist()
-    assert [tuple(part.shape) for part in images] == [(60000, 1, 28, 28), (60000,), (10000, 1, 28, 28), (10000,)]
+    assert [tuple(part.shape) for part in images[:4]] == [(60000, 1, 28, 28), (60000,), (10000, 1, 28, 28), (10000,)]
     # Xiao, Rasul and Vollgraf 2017, section 2: each class has as many examples as any other.
     assert images.train_labels.bincount().tolist() == [6000] * 10
     assert images.test_labels.bincount().tolist() == [1000] * 10

@@ -80,7 +80,7 @@ def test_habits_are_kept(notebook):
 def test_a_notebook_is_lean_and_knows_its_cost(notebook):
     assert len(nbformat.writes(notebook)) < 1_000_000
     assert notebook.metadata.cost.seconds > 0
-    assert set(notebook.metadata.profiles) == {"full"}
+    assert set(notebook.metadata.profiles) == {"full", "smoke"}
 
 
 def test_stored_widgets_have_the_package_s_javascript(notebook):
@@ -97,7 +97,8 @@ def test_set_up_comes_first_and_parameters_second(notebook):
     names = {target.id for node in assigned for target in node.targets}
     assert names >= {"SEED", "DATASET"}
     # What the full profile changes must be a parameter, or papermill would set a name that nobody reads.
-    assert set(notebook.metadata.profiles.full) <= names
+    for profile in notebook.metadata.profiles.values():
+        assert set(profile) <= names
 
 
 def graphs(value):

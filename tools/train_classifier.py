@@ -27,7 +27,7 @@ def augment(x: Tensor, generator: torch.Generator) -> Tensor:
     second = torch.stack([width * angle.sin(), height * angle.cos(), down], 1)
     grid = F.affine_grid(torch.stack([first, second], 1), list(x.shape), align_corners=False)
     x = F.grid_sample(x, grid, align_corners=False).clamp(0, 1)
-    x[::2] = data.binarize(x[::2], generator)
+    x[::2] = data.binarize(x[::2], generator=generator)
     return x
 
 
