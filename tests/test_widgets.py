@@ -143,7 +143,7 @@ def test_the_kernel_answers_errors_in_words(ask, command, message, buffers, erro
 def test_a_changed_graph_is_not_sent(tmp_path):
     path = tmp_path / "x.onnx"
     path.write_bytes(b"changed")
-    widget = widgets.LatentSliders(export.Graph(path, "00" * 32, 0.0), [1.0])
+    widget = widgets.LatentPlane(export.Graph(path, "00" * 32, 0.0), CODES, LABELS)
     content, buffers = widget.read_graph("decoder", [])
     assert "is damaged" in content["error"]
     assert buffers == []

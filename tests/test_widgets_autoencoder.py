@@ -158,10 +158,10 @@ def test_reconstructions_refuse_sizes_that_are_none(made, sizes):
 def test_a_code_or_a_picture_too_few_is_noticed_before_any_reader_sees_it(made):
     swapped = made.graphs | {2: made.graphs[4]}
     with pytest.raises(ValueError, match=r"expected codes of sizes \[2, 4, .* got codes of sizes \[4, 4,"):
-        widgets.Reconstructions(swapped, made.pca, made.prepare, IMAGES).show()
+        widgets.Reconstructions(swapped, made.pca, made.prepare, IMAGES)
     fewer = {k: made.graphs[k] for k in SIZES[:5]}
     with pytest.raises(ValueError, match=r"a picture of PCA for each, got .* and 6 pictures of PCA"):
-        widgets.Reconstructions(fewer, made.pca, made.prepare, IMAGES).show()
+        widgets.Reconstructions(fewer, made.pca, made.prepare, IMAGES)
 
 
 @pytest.mark.parametrize(

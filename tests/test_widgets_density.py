@@ -239,4 +239,4 @@ def test_completion_refuses_what_does_not_fit(made):
     with pytest.raises(TypeError, match="examples: expected a float tensor"):
         widgets.Completion(made.step, made.prepare, made.images.numpy())
     with pytest.raises(ValueError, match="pixels of 0 or 1, got grey ones"):
-        widgets.Completion(made.step, made.grey, made.images).show()
+        widgets.Completion(made.step, made.grey, made.images)

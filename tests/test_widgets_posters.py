@@ -25,8 +25,8 @@ def notebook():
 
 
 def picture(notebook):
-    data, _ = posters.shown(notebook.cells[0])
-    return Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+    output, _ = posters.shown(notebook.cells[0])
+    return Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
 
 
 def test_a_poster_shows_the_widget(notebook):

@@ -116,15 +116,17 @@ def add_posters(notebook: nbformat.NotebookNode, *models: Path) -> None:
             (Path(folder) / "graphs" / name).symlink_to(path)
         for picture, view in cells:
             write_page(Path(folder), "poster", {"widget": states[view["model_id"]]["state"]}, Path(folder) / "graphs")
-            picture["image/png"] = base64.b64encode(screenshot(browser, f"{origin}/poster.html")).decode()
+            png = screenshot(browser, f"{origin}/poster.html")
+            picture.data["image/png"] = base64.b64encode(png).decode()
+            picture.metadata["image/png"] = {"width": COLUMN}  # for Jupyter, which shows a pixel as a pixel
         browser.close()
 
 
-def shown(cell: nbformat.NotebookNode) -> tuple[dict, dict] | None:
-    """Return the output data that hold a cell's poster, and its widget's view, if it shows one."""
-    found = [output.data for output in cell.get("outputs", []) if "data" in output]
-    views = [data[VIEW] for data in found if VIEW in data]
-    pictures = [data for data in found if "image/png" in data]
+def shown(cell: nbformat.NotebookNode) -> tuple[nbformat.NotebookNode, dict] | None:
+    """Return the output that holds a cell's poster, and its widget's view, if it shows one."""
+    found = [output for output in cell.get("outputs", []) if "data" in output]
+    views = [output.data[VIEW] for output in found if VIEW in output.data]
+    pictures = [output for output in found if "image/png" in output.data]
     return (pictures[-1], views[0]) if views and pictures else None
 
 

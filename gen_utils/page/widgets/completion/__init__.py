@@ -34,6 +34,7 @@ class Completion(DrawingWidget):
 
     def __init__(self, step: Graph, prepare: Graph, examples: Tensor) -> None:
         super().__init__({"step": step, "prepare": prepare}, examples, batch=_batch(step))
+        self.prepared()
 
     def prepared(self) -> np.ndarray:
         """Prepare the example that the pad begins with, `(1, 1, 28, 28)`, pixels of 0 or 1.

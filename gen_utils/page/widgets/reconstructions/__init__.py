@@ -8,6 +8,7 @@ import traitlets
 from torch import Tensor
 
 from gen_utils.page.export import Graph
+from gen_utils.page.graphs.drawing import FIELD
 from gen_utils.page.widgets.base import DrawingWidget, bundle
 
 
@@ -44,6 +45,7 @@ class Reconstructions(DrawingWidget):
             raise ValueError(f"graphs: expected one for each code size 1, 2, …, got sizes {sizes}")
         named = {f"autoencoder{k}": graphs[k] for k in sizes} | {"pca": pca, "prepare": prepare}
         super().__init__(named, examples, sizes=sizes, index=len(sizes) // 2)
+        self.reconstruct(np.zeros((1, 1, FIELD, FIELD), np.float32))
 
     def reconstruct(self, x: np.ndarray) -> Reconstruction:
         """Encode and decode x, `(1, 1, 28, 28)`, at every size, by the autoencoders and by PCA.
