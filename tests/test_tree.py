@@ -10,7 +10,7 @@ from conftest import ROOT
 
 @pytest.mark.parametrize(
     ("written", "workers", "status"),
-    [("_build/new.txt", ["-n", "2"], 0), ("new.txt", ["-n", "2"], 1), ("old.txt", [], 1)],
+    [("_build/new.txt", ["-n", "1"], 0), ("new.txt", ["-n", "1"], 1), ("old.txt", [], 1)],
 )
 def test_a_run_that_changes_the_tree_fails(tmp_path, written, workers, status):
     (tmp_path / "tests").mkdir()
