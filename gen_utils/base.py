@@ -89,8 +89,7 @@ class Trainable(Model):
         self, x: Tensor, y: Tensor | None = None, *, generator: torch.Generator | None = None
     ) -> dict[str, Tensor]:
         """Call `loss`, so that hooks and wrappers, which watch a module's call, see every training step."""
-        given = () if y is None else (y,)
-        return self.loss(x, *given, generator=generator)
+        return self.loss(x, y, generator=generator)
 
 
 class GenerativeModel(Model):

@@ -440,15 +440,15 @@ def test_the_ellipse_stands_where_the_posterior_is(live, widget, models, images)
 
 
 @pytest.mark.parametrize(
-    ("examples", "error", "told"),
+    ("examples", "error", "message"),
     [
         (np.zeros((1, 1, 28, 28)), TypeError, "examples: expected a float tensor .* got ndarray"),
         (torch.zeros(1, 28, 28), ValueError, r"examples: expected .* got shape \(1, 28, 28\)"),
         (torch.full((1, 1, 28, 28), 2.0), ValueError, r"examples: expected values in \[0, 1\], got \[2, 2\]"),
     ],
 )
-def test_the_widget_refuses_bad_examples(widget, examples, error, told):
-    with pytest.raises(error, match=told):
+def test_the_widget_refuses_bad_examples(widget, examples, error, message):
+    with pytest.raises(error, match=message):
         widgets.PosteriorPlane(*widget._graphs.values(), np.zeros((1, 2)), np.zeros(1, int), examples)
 
 

@@ -58,8 +58,8 @@ def test_a_damaged_copy_is_refused_and_says_the_way_out(tmp_path, monkeypatch):
     monkeypatch.setattr(data, "files", lambda _: tmp_path)
     with pytest.raises(ValueError, match="is damaged") as refusal:
         data.mnist()
-    for told in (str(copy), data.MNIST_SHA256, hashlib.sha256(content).hexdigest(), "reinstall", "git checkout"):
-        assert told in str(refusal.value)
+    for message in (str(copy), data.MNIST_SHA256, hashlib.sha256(content).hexdigest(), "reinstall", "git checkout"):
+        assert message in str(refusal.value)
 
 
 def test_binarize_is_white_as_often_as_the_pixel_is_bright():
@@ -83,7 +83,7 @@ def test_binarize_repeats_with_its_seed_and_keeps_shape_and_precision():
 
 
 @pytest.mark.parametrize(
-    ("x", "error", "told"),
+    ("x", "error", "message"),
     [
         (torch.full((2, 3), 255.0), ValueError, r"expected values in \[0, 1\], got \[255, 255\]"),
         (torch.full((2, 3), -0.1), ValueError, r"expected values in \[0, 1\], got \[-0.1, -0.1\]"),
@@ -94,8 +94,8 @@ def test_binarize_repeats_with_its_seed_and_keeps_shape_and_precision():
         ([[0.5]], TypeError, "expected a float tensor .* got list"),
     ],
 )
-def test_binarize_refuses_what_is_not_grey(x, error, told):
-    with pytest.raises(error, match=told):
+def test_binarize_refuses_what_is_not_grey(x, error, message):
+    with pytest.raises(error, match=message):
         data.binarize(x)
 
 
@@ -145,8 +145,8 @@ def test_fashion_mnist_says_how_to_get_it_where_there_is_neither_folder_nor_netw
     monkeypatch.setattr(pooch, "retrieve", unreachable)
     with pytest.raises(ConnectionError, match="network is unreachable") as refusal:
         data.fashion_mnist()
-    for told in (str(tmp_path / "absent"), "apt install dataset-fashion-mnist", "zalandoresearch/fashion-mnist"):
-        assert told in str(refusal.value)
+    for message in (str(tmp_path / "absent"), "apt install dataset-fashion-mnist", "zalandoresearch/fashion-mnist"):
+        assert message in str(refusal.value)
     assert str(pooch.os_cache("pooch")) in str(refusal.value)
 
 
@@ -185,8 +185,8 @@ def test_a_wrong_download_is_refused(served):
     (folder / name).write_bytes(wrong)
     with pytest.raises(ConnectionError, match="dataset-fashion-mnist") as refusal:
         data.fashion_mnist()
-    for told in (name, expected, hashlib.md5(wrong).hexdigest()):
-        assert told in str(refusal.value)
+    for message in (name, expected, hashlib.md5(wrong).hexdigest()):
+        assert message in str(refusal.value)
 
 
 @pytest.mark.skipif(not data.FASHION_FOLDER.exists(), reason="the package dataset-fashion-mnist is not installed")

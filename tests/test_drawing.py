@@ -193,7 +193,7 @@ def test_the_graph_does_what_pytorch_does(rng):
 
 
 @pytest.mark.parametrize(
-    ("ink", "error", "told"),
+    ("ink", "error", "message"),
     [
         (np.zeros((1, 1, S, S)), TypeError, "got ndarray"),
         (torch.zeros(1, 1, S, S, dtype=torch.uint8), TypeError, "got dtype torch.uint8"),
@@ -204,6 +204,6 @@ def test_the_graph_does_what_pytorch_does(rng):
     ],
     ids=["array", "bytes", "small", "two", "0-255", "nan"],
 )
-def test_it_refuses_in_words(ink, error, told):
-    with pytest.raises(error, match=told):
+def test_it_refuses_in_words(ink, error, message):
+    with pytest.raises(error, match=message):
         prepare(ink)

@@ -90,12 +90,12 @@ def test_a_verdict_on_an_answer_that_crashes(capsys):
 def test_agree_tells_what_differs():
     truth = torch.tensor([1.0, 200.0])
     agree(truth.clone() + torch.tensor([0.0, 0.01]), truth, "hint")
-    for found, told in (
+    for found, message in (
         (..., "Expected a tensor, got ellipsis"),
         (torch.ones(3), r"Expected shape \(2,\), got \(3,\)"),
         (torch.tensor([1.0, 201.0]), "Expected 200 where you have 201. hint"),
         (torch.tensor([1.001, 200.0]), "Expected 1 where you have 1.001. hint"),
         (torch.tensor([torch.nan, 200.0]), "Expected 1 where you have nan. hint"),
     ):
-        with pytest.raises(AssertionError, match=told):
+        with pytest.raises(AssertionError, match=message):
             agree(found, truth, "hint")

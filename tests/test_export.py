@@ -143,8 +143,8 @@ def test_a_changed_file_is_neither_read_nor_run(vae):
     for use in (graph.read, lambda: graph.run(z=np.zeros((1, 3), np.float32))):
         with pytest.raises(ValueError, match="is damaged: expected sha256") as refusal:
             use()
-        for told in (str(graph.path), graph.sha256, hashlib.sha256(content).hexdigest(), "export it again"):
-            assert told in str(refusal.value)
+        for message in (str(graph.path), graph.sha256, hashlib.sha256(content).hexdigest(), "export it again"):
+            assert message in str(refusal.value)
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,7 @@ def test_a_rate_too_few_is_noticed_before_any_reader_sees_it(decoders):
 
 
 @pytest.mark.parametrize(
-    ("codes", "labels", "told"),
+    ("codes", "labels", "message"),
     [
         (CODES[:3], LABELS[:2], r"expected codes \(N, 2\) and labels \(N,\), got \(3, 2\) and \(2,\)"),
         (CODES.T, LABELS, r"got \(2, 1000\) and \(1000,\)"),
@@ -208,8 +208,8 @@ def test_a_rate_too_few_is_noticed_before_any_reader_sees_it(decoders):
         ([[0.0, 0.0]], [1.5], r"expected finite codes and whole labels 0…9, got .*\[1.5\]"),
     ],
 )
-def test_the_plane_refuses_bad_codes_and_labels(decoders, codes, labels, told):
-    with pytest.raises(ValueError, match=told):
+def test_the_plane_refuses_bad_codes_and_labels(decoders, codes, labels, message):
+    with pytest.raises(ValueError, match=message):
         widgets.LatentPlane(decoders[2][0], codes, labels)
 
 

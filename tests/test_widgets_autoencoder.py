@@ -165,17 +165,17 @@ def test_a_code_or_a_picture_too_few_is_noticed_before_any_reader_sees_it(made):
 
 
 @pytest.mark.parametrize(
-    ("examples", "error", "told"),
+    ("examples", "error", "message"),
     [
         (IMAGES.numpy(), TypeError, "examples: expected a float tensor .* got ndarray"),
         (IMAGES[:, 0], ValueError, r"examples: expected .* got shape \(3, 28, 28\)"),
         (2 * IMAGES, ValueError, r"examples: expected values in \[0, 1\], got"),
     ],
 )
-def test_bad_examples_are_refused(made, examples, error, told):
-    with pytest.raises(error, match=told):
+def test_bad_examples_are_refused(made, examples, error, message):
+    with pytest.raises(error, match=message):
         widgets.Reconstructions(made.graphs, made.pca, made.prepare, examples)
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=message):
         widgets.DenoisingSlider(made.denoise, made.prepare, examples)
 
 

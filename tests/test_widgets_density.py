@@ -190,7 +190,7 @@ def test_completions_are_made_s_bit_for_bit(made, rows, seed, example):
 
 
 @pytest.mark.parametrize(
-    ("changed", "error", "told"),
+    ("changed", "error", "message"),
     [
         ({"train": [0.0]}, TypeError, "train: expected a float tensor .* got list"),
         ({"train": torch.zeros(2, 1)}, ValueError, r"train: expected .* got shape \(2, 1\)"),
@@ -202,14 +202,14 @@ def test_completions_are_made_s_bit_for_bit(made, rows, seed, example):
         ({"limit": 0.0}, ValueError, "limit: expected a positive number, got 0.0"),
     ],
 )
-def test_the_pad_refuses_what_does_not_fit(made, changed, error, told):
+def test_the_pad_refuses_what_does_not_fit(made, changed, error, message):
     given = {"train": TRAIN, "held_out": HELD_OUT, "bandwidth": 0.3, "limit": LIMIT}
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=message):
         widgets.DensityPad(made.fit, **(given | changed))
 
 
 @pytest.mark.parametrize(
-    ("changed", "error", "told"),
+    ("changed", "error", "message"),
     [
         ({"data": DATA.numpy()}, TypeError, "data: expected a float tensor .* got ndarray"),
         ({"data": DATA[:, :1]}, ValueError, r"data: expected .* got shape \(300, 1\)"),
@@ -217,10 +217,10 @@ def test_the_pad_refuses_what_does_not_fit(made, changed, error, told):
         ({"path": "step"}, ValueError, r"00_step.onnx: expected inputs of shapes .* got {'z': \(1000, 2\)}"),
     ],
 )
-def test_the_layers_refuse_what_does_not_fit(made, changed, error, told):
+def test_the_layers_refuse_what_does_not_fit(made, changed, error, message):
     given = {"path": made.path, "data": DATA, "limit": LIMIT} | changed
     given["path"] = getattr(made, given["path"]) if isinstance(given["path"], str) else given["path"]
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=message):
         widgets.FlowLayers(**given)
 
 

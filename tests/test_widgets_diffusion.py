@@ -302,7 +302,7 @@ def test_the_state_is_what_the_widgets_were_given(made):
 
 
 @pytest.mark.parametrize(
-    ("chosen", "told"),
+    ("chosen", "message"),
     [
         ({"classes": []}, r"classes: expected names that are all different, got \[\]"),
         ({"classes": ["0", "1", "0"]}, "classes: expected names that are all different, got"),
@@ -313,24 +313,24 @@ def test_the_state_is_what_the_widgets_were_given(made):
         ({"guidance": float("nan")}, r"guidance: expected a number in \[0, 8\], got nan"),
     ],
 )
-def test_choices_that_a_reader_could_not_make_are_refused(made, chosen, told):
+def test_choices_that_a_reader_could_not_make_are_refused(made, chosen, message):
     given = {"classes": DIGITS} | chosen
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         DiffusionSampler(made.step["convolutions"], **given)
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         NoisyDrawing(made.noise["convolutions"], made.step["convolutions"], made.prepare, IMAGES, **given)
 
 
 @pytest.mark.parametrize(
-    ("chosen", "told"),
+    ("chosen", "message"),
     [
         ({"steps": 21}, r"steps: expected one of \[5, 10, 20, 50\], got 21"),
         ({"eta": 1.1}, r"eta: expected a number in \[0, 1\], got 1.1"),
         ({"eta": float("nan")}, r"eta: expected a number in \[0, 1\], got nan"),
     ],
 )
-def test_a_sampler_that_a_reader_could_not_choose_is_refused(made, chosen, told):
-    with pytest.raises(ValueError, match=told):
+def test_a_sampler_that_a_reader_could_not_choose_is_refused(made, chosen, message):
+    with pytest.raises(ValueError, match=message):
         make_sampler(made, **chosen)
 
 
@@ -353,13 +353,13 @@ def test_graphs_that_do_not_fit_are_refused(made):
 
 
 @pytest.mark.parametrize(
-    ("examples", "error", "told"),
+    ("examples", "error", "message"),
     [
         (IMAGES.numpy(), TypeError, "examples: expected a float tensor .* got ndarray"),
         (IMAGES[:, 0], ValueError, r"examples: expected .* got shape \(3, 28, 28\)"),
         (2 * IMAGES, ValueError, r"examples: expected values in \[0, 1\], got"),
     ],
 )
-def test_bad_examples_are_refused(made, examples, error, told):
-    with pytest.raises(error, match=told):
+def test_bad_examples_are_refused(made, examples, error, message):
+    with pytest.raises(error, match=message):
         NoisyDrawing(made.noise["convolutions"], made.step["convolutions"], made.prepare, examples, DIGITS)

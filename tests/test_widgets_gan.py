@@ -182,7 +182,7 @@ def test_the_state_holds_names_and_digests_and_no_weights(made):
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ({"density": "line"}, r"expected one of \['ring', .* got 'line' and 'r1'"),
         ({"loss": "hinge"}, "got 'ring' and 'hinge'"),
@@ -191,8 +191,8 @@ def test_the_state_holds_names_and_digests_and_no_weights(made):
         ({"d_steps": 6}, "d_steps: expected 1 to 5, got 6"),
     ],
 )
-def test_choices_that_the_reader_would_not_have_are_refused(made, given, told):
-    with pytest.raises(ValueError, match=told):
+def test_choices_that_the_reader_would_not_have_are_refused(made, given, message):
+    with pytest.raises(ValueError, match=message):
         widgets.GANTraining(made, **given)
 
 

@@ -118,7 +118,7 @@ def test_estimates_are_those_of_pytorch_with_the_same_noise(made, K, seed):  # n
 
 
 @pytest.mark.parametrize(
-    ("points", "error", "told"),
+    ("points", "error", "message"),
     [
         (POINTS.numpy(), TypeError, "points: expected a float tensor .* got ndarray"),
         (POINTS.T, ValueError, r"points: expected .* got shape \(2, 60\)"),
@@ -128,8 +128,8 @@ def test_estimates_are_those_of_pytorch_with_the_same_noise(made, K, seed):  # n
         (clusters(201), ValueError, "points: expected at most 200, .* got 201"),
     ],
 )
-def test_em_refuses_points_that_do_not_fit(made, points, error, told):
-    with pytest.raises(error, match=told):
+def test_em_refuses_points_that_do_not_fit(made, points, error, message):
+    with pytest.raises(error, match=message):
         make_em(made, points)
 
 

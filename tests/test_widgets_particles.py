@@ -173,7 +173,7 @@ def test_the_state_holds_names_and_digests_and_no_weights(made):
 
 
 @pytest.mark.parametrize(
-    ("given", "error", "told"),
+    ("given", "error", "message"),
     [
         ({"limit": 0.0}, ValueError, "limit: expected a positive number, got 0.0"),
         ({"limit": math.nan}, ValueError, "limit: expected a positive number, got nan"),
@@ -182,8 +182,8 @@ def test_the_state_holds_names_and_digests_and_no_weights(made):
         ({"data": torch.full((5, 2), math.nan)}, ValueError, "data: expected finite values, got NaN"),
     ],
 )
-def test_bad_input_is_refused(made, given, error, told):
-    with pytest.raises(error, match=told):
+def test_bad_input_is_refused(made, given, error, message):
+    with pytest.raises(error, match=message):
         Particles(**{**made, "data": torch.zeros(5, 2), "limit": LIMIT, **given})
 
 

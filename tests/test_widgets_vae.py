@@ -145,7 +145,7 @@ def test_a_class_or_a_rate_too_few_is_noticed_before_any_reader_sees_it(made):
 
 
 @pytest.mark.parametrize(
-    ("changed", "error", "told"),
+    ("changed", "error", "message"),
     [
         ({"betas": [1.0, 0.5, 4.0]}, ValueError, r"betas: expected increasing numbers, got \[1.0, 0.5, 4.0\]"),
         ({"betas": [1.0, 1.0, 4.0]}, ValueError, "betas: expected increasing numbers"),
@@ -161,9 +161,9 @@ def test_a_class_or_a_rate_too_few_is_noticed_before_any_reader_sees_it(made):
         ({"x": IMAGES[1:]}, ValueError, r"00_beta_0.onnx: expected inputs of shapes {'x': \(5, 1, 28, 28\)"),
     ],
 )
-def test_the_plane_refuses_what_does_not_fit(made, changed, error, told):
+def test_the_plane_refuses_what_does_not_fit(made, changed, error, message):
     given = {"betas": BETAS, "rates": RATES, "distortions": DISTORTIONS, "x": IMAGES}
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=message):
         widgets.RateDistortion(made.models, **(given | changed))
 
 

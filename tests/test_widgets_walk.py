@@ -142,7 +142,7 @@ def test_a_walk_that_does_not_fit_is_refused(made):
 
 
 @pytest.mark.parametrize(
-    ("examples", "error", "told"),
+    ("examples", "error", "message"),
     [
         ({}, ValueError, "examples: expected at least one kind of images, got none"),
         (
@@ -154,8 +154,8 @@ def test_a_walk_that_does_not_fit_is_refused(made):
         ({"fake": 2 * EXAMPLES["real"]}, ValueError, r"examples\['fake'\]: expected values in \[0, 1\], got"),
     ],
 )
-def test_bad_examples_are_refused(made, examples, error, told):
-    with pytest.raises(error, match=told):
+def test_bad_examples_are_refused(made, examples, error, message):
+    with pytest.raises(error, match=message):
         widgets.Opinion(made.judge_graphs[10], made.prepare, examples, DIGITS)
 
 

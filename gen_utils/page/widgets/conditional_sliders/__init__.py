@@ -1,4 +1,4 @@
-"""Explore a decoder that is told the label: one z, decoded under every label at once."""
+"""Explore a conditional decoder: one z, decoded under every label at once."""
 
 from collections.abc import Sequence
 

@@ -13,7 +13,7 @@ from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.base import GraphWidget, bundle
 
 DRAWS = 1000  # of noise, that the graph takes at once
-HUES = 24  # colours that the angles of z are told apart by
+HUES = 24  # one colour for each sector of the angles of z
 
 
 class FlowLayers(GraphWidget):

@@ -57,8 +57,8 @@ class Reconstructions(DrawingWidget):
         pca = self.run("pca", x=x)
         widths = [answer["z"].shape[1] for answer in found]
         if widths != self.sizes or len(pca["x_hat"]) != len(self.sizes):
-            told = f"codes of sizes {widths} and {len(pca['x_hat'])} pictures of PCA"
-            raise ValueError(f"expected codes of sizes {self.sizes} and a picture of PCA for each, got {told}")
+            came = f"codes of sizes {widths} and {len(pca['x_hat'])} pictures of PCA"
+            raise ValueError(f"expected codes of sizes {self.sizes} and a picture of PCA for each, got {came}")
         answers = [*found, pca]
         x_hat, error = (np.concatenate([answer[name] for answer in answers]) for name in ("x_hat", "error"))
         return Reconstruction([answer["z"] for answer in found], x_hat, error)
