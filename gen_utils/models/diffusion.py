@@ -109,7 +109,8 @@ class Diffusion(Trainable, GenerativeModel):
         alpha_bar_t = append_dims(self.schedule.alpha_bar[t], x0)
         eps = noise_like(x0, generator=generator)
         x_t = q_sample(x0, eps, alpha_bar_t)
-        v_hat, c = self.network(x_t, self.schedule.log_snr[t], *cond).chunk(2, 1)
+        # In mixed precision the network's output has 16 bits; the bound needs all 32.
+        v_hat, c = self.network(x_t, self.schedule.log_snr[t], *cond).to(x_t.dtype).chunk(2, 1)
         simple = (velocity(x0, eps, alpha_bar_t) - v_hat).square().flatten(1).sum(1)
         x0_hat = x0_from_v(v_hat.detach(), x_t, alpha_bar_t)
         bound = self.schedule.T * self.bound_term_from(x0, x0_hat, c, t)
