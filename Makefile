@@ -29,7 +29,7 @@ check: .venv/installed book/_static/vendor/installed ## run the tests that are n
 	pytest -m "not slow" $(WORKERS)
 
 execute: .venv/installed ## train everything again and publish notebooks, weights and graphs together
-	python tools/execute.py --profile $(PROFILE)
+	python tools/execute.py --profile $(PROFILE) $(NAMES)
 
 classifier: .venv/installed ## train the classifier that judges samples and reads drawings, and publish its weights
 	python tools/train_classifier.py
