@@ -28,8 +28,8 @@ test: .venv/installed node_modules/installed ## run every test and every noteboo
 check: .venv/installed book/_static/vendor/installed ## run the tests that are not slow, and no notebook
 	pytest -m "not slow" $(WORKERS)
 
-execute: .venv/installed ## train everything again and publish notebooks, weights and graphs together
-	python tools/execute.py --profile $(PROFILE)
+execute: .venv/installed book/_static/vendor/installed ## train everything again and publish notebooks, weights and graphs together
+	python tools/execute.py --profile $(PROFILE) $(NAMES)
 
 classifier: .venv/installed ## train the classifier that judges samples and reads drawings, and publish its weights
 	python tools/train_classifier.py

@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
         accelerator = Accelerator(cpu=device().type == "cpu", mixed_precision=options.mixed_precision)
         finished = train(options, recipe, accelerator)
         accelerator.end_training()
-    except (ValueError, FloatingPointError, ConnectionError) as error:
+    except (ValueError, FloatingPointError, OSError) as error:
         raise SystemExit(f"{options.model}: {error}") from None
     if not finished:
         raise SystemExit(128 + signal.SIGINT)
@@ -59,7 +59,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch-size", type=positive(int), help="examples in a batch, of all processes together")
     parser.add_argument("--lr", type=positive(float), help="highest learning rate")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and noise (0)")
-    parser.add_argument("--dataset", choices=["mnist", "fashion_mnist"], default="mnist", help="images (mnist)")
+    parser.add_argument(
+        "--dataset", default="mnist", help="mnist, fashion_mnist, or the path of your own images (mnist)"
+    )
     parser.add_argument("--mixed-precision", choices=["no", "bf16", "fp16"], default="no", help="of products (no)")
     parser.add_argument("--every", type=positive(int), default=500, help="updates between two checkpoints (500)")
     return parser.parse_args(arguments)
@@ -93,7 +95,8 @@ def train(options: argparse.Namespace, recipe: Recipe, accelerator: Accelerator)
     x, y = x.to(accelerator.device), None if y is None else y.to(accelerator.device)
 
     torch.manual_seed(options.seed)
-    model = recipe.model().to(accelerator.device)
+    model = recipe.model() if y is None else recipe.model(classes=int(y.max()) + 1)
+    model = model.to(accelerator.device)
     if start_from := getattr(model, "start_from", None):
         start_from(x)
     averaged = AveragedModel(model, multi_avg_fn=recipe.average) if recipe.average else None
