@@ -19,8 +19,8 @@ book: .venv/installed book/_static/vendor/installed ## build the site from the c
 serve: book ## show the site on localhost
 	python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
-# Three workers, a thread each, take a file at a time: the third has the cores while a browser waits.
-WORKERS := -n 3 --dist loadgroup --no-loadscope-reorder
+# Three workers, a thread each, take a file, or the files of a widget, at a time: one works while a browser waits.
+WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
 test check: export OMP_NUM_THREADS ?= 1
 test: .venv/installed node_modules/installed ## run every test and every notebook
 	pytest --nbval $(WORKERS)

@@ -17,6 +17,7 @@ from threading import Thread
 from time import time_ns
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 import gen_utils  # noqa: F401  (before torch is loaded, for its setting of OpenMP; kernels inherit it)
 
@@ -45,6 +46,18 @@ def group(path):
     return re.sub(r"^test_(browser|widgets)_", "", path.stem).removesuffix("_sampler")
 
 
+class GroupScheduling(LoadScopeScheduling):
+    """One worker runs a whole group."""
+
+    def _split_scope(self, nodeid):
+        return group(Path(nodeid.partition("::")[0]))
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Hand out groups where there are several workers."""
+    return GroupScheduling(config, log)
+
+
 def pytest_collection_modifyitems(items):
     """Groups stay together, in such an order that no core waits.
 
@@ -53,8 +66,7 @@ def pytest_collection_modifyitems(items):
     costs = {path: cost(path) for path in (ROOT / "notebooks").glob("*.ipynb")}
     groups = {}
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(name := group(item.path)))
-        groups.setdefault(name, []).append(item)
+        groups.setdefault(group(item.path), []).append(item)
     notebooks, browsers, others = [], [], []
     for members in groups.values():
         fixtures = {fixture for item in members for fixture in getattr(item, "fixturenames", [])}
