@@ -2,14 +2,11 @@
 
 import json
 from contextlib import ExitStack
-from functools import partial
-from http.server import ThreadingHTTPServer
 from itertools import product
-from threading import Thread
 
+import posters
 import pytest
-from conftest import ROOT, Quiet, watched
-from widget_page import PAGE
+from conftest import ROOT, watched
 
 from gen_utils.page import widgets
 
@@ -88,16 +85,11 @@ USE = """async ([font, width]) => {
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
-    (folder / "_static").symlink_to(ROOT / "book/_static")
     for name, (source, state) in WIDGETS.items():
-        (folder / f"{name}.json").write_text(json.dumps(state))
-        (folder / f"{name}.js").write_text(str(source._esm))
-        (folder / f"{name}.css").write_text(str(source._css))
-        (folder / f"{name}.html").write_text(PAGE.replace("NAME", name))
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+        current = state | {"_esm": str(source._esm), "_css": str(source._css)}
+        posters.write_page(folder, name, {name: current}, ROOT / "book/_static/models")
+    with posters.served(folder) as address:
+        yield address
 
 
 @pytest.mark.parametrize("name", WIDGETS)

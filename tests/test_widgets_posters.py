@@ -21,6 +21,10 @@ def notebook():
     refresh(notebook)
     shown = [cell for cell in notebook.cells if "LatentPlane()" in str(cell.get("outputs"))]
     notebook.cells = shown[:1]
+    line = io.BytesIO()
+    Image.new("RGB", (300, 20)).save(line, "PNG")  # what a run of the notebook leaves
+    output, _ = posters.shown(notebook.cells[0])
+    output.data["image/png"] = base64.b64encode(line.getvalue()).decode()
     return notebook
 
 
