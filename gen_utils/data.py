@@ -88,8 +88,11 @@ def fashion_mnist() -> Images:
     return _images(x_train, y_train, x_test, y_test, FASHION_NAMES)
 
 
+NAMED = {"mnist": mnist, "fashion_mnist": fashion_mnist}  # what `DATASET` may be called
+
+
 def load(source: str) -> Images:
-    """Load the data set of a notebook's `DATASET`: `"mnist"`, `"fashion_mnist"`, or the path of your own images.
+    """Load the data set of a notebook's `DATASET`: one of `NAMED`, or the path of your own images.
 
     Your own images are brought to 28 × 28 pixels, grey, in steps of 1/255. One printed line says what was done.
 
@@ -108,9 +111,10 @@ def load(source: str) -> Images:
         FileNotFoundError: no such folder or file.
         ValueError: another name, images or labels that cannot be used, or too few of them.
     """
-    if source in ("mnist", "fashion_mnist"):
-        return mnist() if source == "mnist" else fashion_mnist()
-    expected = 'DATASET: expected "mnist", "fashion_mnist", or the path of a folder of images or of an .npz file'
+    if source in NAMED:
+        return NAMED[source]()
+    names = ", ".join(f'"{name}"' for name in NAMED)
+    expected = f"DATASET: expected {names}, or the path of a folder of images or of an .npz file"
     if not source:
         raise ValueError(f"{expected}, got {source!r}")
     path = Path(source).expanduser()
@@ -118,9 +122,9 @@ def load(source: str) -> Images:
         raise FileNotFoundError(f"{expected}, got {source!r}; there is none in {Path.cwd()}")
     if not path.is_dir() and path.suffix != ".npz":
         raise ValueError(f"{expected}, got {source!r}")
-    train, test, names = own_data.read(path)
-    y_train, y_test = (np.array([names.index(name) for name in part.names]) for part in (train, test))
-    return _images(train.x, y_train, test.x, y_test, names)
+    train, test, classes = own_data.read(path)
+    y_train, y_test = (np.array([classes.index(name) for name in part.names]) for part in (train, test))
+    return _images(train.x, y_train, test.x, y_test, classes)
 
 
 def binarize(x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
