@@ -77,6 +77,8 @@ def execute(source: Path, target: Path, profile: str) -> None:
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
+        if not cell.metadata.get("tags", True):
+            del cell.metadata["tags"]  # an empty list makes jupytext lose the tags of a cell that is edited as text
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = lean(output.data["image/png"])

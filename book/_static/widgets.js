@@ -35,9 +35,11 @@
   };
 
   const interaction = new Promise((resolve) => {
-    for (const event of ["pointermove", "pointerdown", "wheel", "scroll", "keydown"]) {
+    for (const event of ["pointermove", "pointerdown", "wheel", "keydown"]) {
       addEventListener(event, resolve, { once: true, passive: true, capture: true });
     }
+    // Of the page itself: the theme scrolls its sidebar when a page opens.
+    document.addEventListener("scroll", ({ target }) => target === document && resolve(), { passive: true });
   });
 
   addEventListener("load", () => {

@@ -355,7 +355,7 @@ function modelOf(model, { onEnd }) {
 function posters(el) {
   const cell = el.closest(".cell_output, .jp-OutputArea, .output_container, .output") ?? el.parentElement;
   const images = [...cell.querySelectorAll("img")].filter((image) => !el.contains(image));
-  return images.map((image) => image.closest(".output, .jp-OutputArea-child") ?? image);
+  return images.map((image) => image.closest("a.image-reference, .output, .jp-OutputArea-child") ?? image);
 }
 
 // gen_utils/page/widgets/particles/index.js
