@@ -31,7 +31,7 @@ def accuracy(model, x, labels):
 
 def test_it_reads_digits_that_it_never_saw(model, images):
     right = {
-        "test": accuracy(model, images.test, images.test_labels),
+        "test": accuracy(model, images.test, images.test_labels, images.names),
         "validation": accuracy(model, images.train[50_000:], images.train_labels[50_000:]),
         "black and white": accuracy(model, data.binarize(images.test), images.test_labels),
     }
@@ -59,7 +59,7 @@ def test_the_weights_are_small_and_in_half_precision():
 
 
 def test_it_trains_from_scratch_and_twice_to_the_same_weights(images, monkeypatch):
-    few = data.Images(images.train[:1280], images.train_labels[:1280], images.test, images.test_labels)
+    few = data.Images(images.train[:1280], images.train_labels[:1280], images.test, images.test_labels, images.names)
     monkeypatch.setattr(data, "mnist", lambda: few)
     monkeypatch.setattr(train_classifier, "EPOCHS", 3)
     monkeypatch.setattr(train_classifier, "tqdm", lambda epochs, **_: epochs)

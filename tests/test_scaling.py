@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 SMALL = {  # recipes that are killed, one of each loop
     "cvae": replace(RECIPES["cvae"], steps=24, batch_size=16),
-    "gan": replace(RECIPES["gan"], steps=24, batch_size=16, model=lambda: ConvGAN(10, 4, 4, 4)),
+    "gan": replace(RECIPES["gan"], steps=24, batch_size=16, model=lambda classes=10: ConvGAN(classes, 4, 4, 4)),
 }
 CURVE = replace(RECIPES["plane"], steps=60, batch_size=32)
 

@@ -22,7 +22,7 @@ class Recorder(Trainable):
         self.weight = nn.Parameter(torch.tensor(5.0))
         self.fails, self.bad, self.seen = fails, bad, []
 
-    def loss(self, x, *, generator=None):
+    def loss(self, x, y=None, *, generator=None):
         self.seen.append(x.flatten().int().tolist())
         loss = self.weight**2 + 0 * x.flatten()
         return {"loss": loss + self.bad if len(self.seen) >= self.fails else loss}
@@ -143,7 +143,7 @@ class Cliff(torch.autograd.Function):
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_a_gradient_that_is_not_finite_stops_and_leaves_the_weights_of_the_step_before(bad):
     class Falling(Recorder):
-        def loss(self, x, *, generator=None):
+        def loss(self, x, y=None, *, generator=None):
             loss = super().loss(x)["loss"]
             return {"loss": Cliff.apply(loss, bad) if len(self.seen) == 4 else loss}
 
