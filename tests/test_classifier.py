@@ -31,7 +31,7 @@ def accuracy(model, x, labels):
 
 def test_it_reads_digits_that_it_never_saw(model, images):
     right = {
-        "test": accuracy(model, images.test, images.test_labels, images.names),
+        "test": accuracy(model, images.test, images.test_labels),
         "validation": accuracy(model, images.train[50_000:], images.train_labels[50_000:]),
         "black and white": accuracy(model, data.binarize(images.test), images.test_labels),
     }
