@@ -35,12 +35,23 @@ function within(milliseconds, promise) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-// `integrity` makes the browser refuse a file whose digest is not the one that the notebook recorded.
-async function siteBytes({ file, sha256 }, signal) {
-  const digest = btoa(String.fromCharCode(...sha256.match(/../g).map((byte) => Number.parseInt(byte, 16))));
+// The files of the published page, by address: widgets of one page share them, and each is loaded once.
+function siteBytes({ file, sha256 }) {
+  const files = (globalThis[Symbol.for("gen_utils.files")] ??= new Map());
   const url = siteFile(`models/${file}?${sha256.slice(0, 8)}`);
-  const response = await fetch(url, { integrity: `sha256-${digest}`, signal });
-  if (!response.ok) throw new Error(`${file}: ${response.status}`);
+  if (!files.has(url)) {
+    const loading = download(url, sha256);
+    loading.catch(() => files.delete(url)); // the next attempt may succeed
+    files.set(url, loading);
+  }
+  return files.get(url);
+}
+
+// `integrity` makes the browser refuse a file whose digest is not the one that the notebook recorded.
+async function download(url, sha256) {
+  const digest = btoa(String.fromCharCode(...sha256.match(/../g).map((byte) => Number.parseInt(byte, 16))));
+  const response = await fetch(url, { integrity: `sha256-${digest}` });
+  if (!response.ok) throw new Error(`${url}: ${response.status}`);
   return new Uint8Array(await response.arrayBuffer());
 }
 
@@ -86,7 +97,7 @@ export async function graphRunner({ model, invoke, signal, onEnd, during }) {
     }
   });
   const bytes = async (name) => {
-    if (isPublished) return siteBytes(model.get("graphs")[name], signal);
+    if (isPublished) return siteBytes(model.get("graphs")[name]);
     const [, [buffer]] = await askKernel(invoke, signal, "read_graph", name);
     return new Uint8Array(buffer);
   };

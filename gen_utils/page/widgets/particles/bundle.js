@@ -127,11 +127,20 @@ function within(milliseconds, promise) {
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
-async function siteBytes({ file, sha256 }, signal) {
-  const digest = btoa(String.fromCharCode(...sha256.match(/../g).map((byte) => Number.parseInt(byte, 16))));
+function siteBytes({ file, sha256 }) {
+  const files = globalThis[/* @__PURE__ */ Symbol.for("gen_utils.files")] ??= /* @__PURE__ */ new Map();
   const url = siteFile(`models/${file}?${sha256.slice(0, 8)}`);
-  const response = await fetch(url, { integrity: `sha256-${digest}`, signal });
-  if (!response.ok) throw new Error(`${file}: ${response.status}`);
+  if (!files.has(url)) {
+    const loading = download(url, sha256);
+    loading.catch(() => files.delete(url));
+    files.set(url, loading);
+  }
+  return files.get(url);
+}
+async function download(url, sha256) {
+  const digest = btoa(String.fromCharCode(...sha256.match(/../g).map((byte) => Number.parseInt(byte, 16))));
+  const response = await fetch(url, { integrity: `sha256-${digest}` });
+  if (!response.ok) throw new Error(`${url}: ${response.status}`);
   return new Uint8Array(await response.arrayBuffer());
 }
 async function askKernel(invoke, signal, command, message, buffers = []) {
@@ -172,7 +181,7 @@ async function graphRunner({ model, invoke, signal, onEnd, during }) {
     }
   });
   const bytes = async (name) => {
-    if (isPublished) return siteBytes(model.get("graphs")[name], signal);
+    if (isPublished) return siteBytes(model.get("graphs")[name]);
     const [, [buffer]] = await askKernel(invoke, signal, "read_graph", name);
     return new Uint8Array(buffer);
   };
