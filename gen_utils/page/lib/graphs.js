@@ -37,7 +37,9 @@ function within(milliseconds, promise) {
 
 // The files of the published page, by address: widgets of one page share them, and each is loaded once.
 function siteBytes({ file, sha256 }) {
-  const files = (globalThis[Symbol.for("gen_utils.files")] ??= new Map());
+  const shared = Symbol.for("gen_utils.files");
+  globalThis[shared] ??= new Map();
+  const files = globalThis[shared];
   const url = siteFile(`models/${file}?${sha256.slice(0, 8)}`);
   if (!files.has(url)) {
     const loading = download(url, sha256);

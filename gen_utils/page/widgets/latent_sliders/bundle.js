@@ -249,7 +249,9 @@ function within(milliseconds, promise) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 function siteBytes({ file, sha256 }) {
-  const files = globalThis[/* @__PURE__ */ Symbol.for("gen_utils.files")] ??= /* @__PURE__ */ new Map();
+  const shared = /* @__PURE__ */ Symbol.for("gen_utils.files");
+  globalThis[shared] ??= /* @__PURE__ */ new Map();
+  const files = globalThis[shared];
   const url = siteFile(`models/${file}?${sha256.slice(0, 8)}`);
   if (!files.has(url)) {
     const loading = download(url, sha256);
