@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
@@ -17,6 +16,7 @@ from threading import Thread
 from time import time_ns
 
 import pytest
+from chromium import find_chromium
 from xdist.scheduler import LoadScopeScheduling
 
 import gen_utils  # noqa: F401  (before torch is loaded, for its setting of OpenMP; kernels inherit it)
@@ -152,11 +152,10 @@ def address(site):
 @pytest.fixture(scope="module")
 def browser():
     """Chromium, or a skip that says how to get it; with CI set its absence is a failure."""
-    name = os.environ.get("CHROMIUM", "chromium")
-    path = shutil.which(name)
+    path = find_chromium()
     if path is None:
         stop = pytest.fail if os.environ.get("CI") else pytest.skip
-        stop(f"{name} not found: install Chromium (apt install chromium), or give its path in the variable CHROMIUM")
+        stop("no Chromium: apt install chromium-headless-shell, or give its path in the variable CHROMIUM")
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=["--disable-gpu"])

@@ -92,6 +92,7 @@ def origin(tmp_path_factory):
         yield address
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WIDGETS)
 def test_nothing_jumps(browser, origin, name):
     found = {}

@@ -124,6 +124,7 @@ def exported(loss, function, inputs):
     return GRAPHS[loss]
 
 
+@pytest.mark.slow
 @every_loss
 def test_the_graph_is_the_step_after_one_and_after_a_hundred(name):
     model = small(LOSSES[name], hidden_dims=(16, 16))

@@ -97,6 +97,7 @@ print(home)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sdist", "wheel"])
 def test_it_works_in_an_environment_of_its_own(made, kind, tmp_path):
     clean, home = tmp_path / "clean", tmp_path / "elsewhere"

@@ -2,9 +2,7 @@
 
 import gzip
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 from functools import cache
@@ -14,6 +12,7 @@ from types import SimpleNamespace
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
+from chromium import find_chromium
 from conftest import ROOT, watched
 from test_browser import CHAPTERS, PHONE, WIDE, read_down
 
@@ -113,9 +112,8 @@ def test_axe_finds_nothing(visited, node_modules):
 @pytest.mark.slow
 def test_lighthouse_gives_95_or_more(address, node_modules):
     """For the first page and a chapter: the others are of the same templates, and axe-core reads them too."""
-    chromium = shutil.which(os.environ.get("CHROMIUM", "chromium"))
     addresses = [f"{address}/{name}.html" for name in (PAGES[0], CHAPTERS[-1])]
-    command = [Path(sys.executable).with_name("node"), ROOT / "tests/lighthouse.mjs", chromium, *addresses]
+    command = [Path(sys.executable).with_name("node"), ROOT / "tests/lighthouse.mjs", find_chromium(), *addresses]
     ran = subprocess.run(command, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     found = [json.loads(line) for line in ran.stdout.splitlines()]

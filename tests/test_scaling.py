@@ -112,6 +112,7 @@ def two(tmp_path_factory):
     return torch.load(folder / "seen.pt") | {"folder": folder}
 
 
+@pytest.mark.slow
 def test_two_processes_have_equal_weights_and_noise_of_their_own(two):
     assert two["world"] == 2
     assert two["kind"] == "DistributedType.MULTI_CPU"
@@ -120,6 +121,7 @@ def test_two_processes_have_equal_weights_and_noise_of_their_own(two):
     assert two["refused"] == "batch_size: expected a multiple of the 2 processes, and at least 4, got 7"
 
 
+@pytest.mark.slow
 def test_without_noise_two_processes_train_as_one_does(two):
     """Nothing is drawn here but the order, so the mean of two gradients has to be the batch's gradient."""
     torch.manual_seed(0)
@@ -133,6 +135,7 @@ def test_without_noise_two_processes_train_as_one_does(two):
         close(two["linear"]["weights"][key], value)
 
 
+@pytest.mark.slow
 def test_with_noise_the_curve_lies_within_the_spread_of_seeds(two):
     curves = []
     for seed in range(8):
@@ -171,6 +174,7 @@ def killed(folder):
     accelerator.end_training()
 
 
+@pytest.mark.slow
 def test_after_a_kill_two_processes_end_where_they_would_have_ended(two, tmp_path, monkeypatch):
     """`torchrun` starts both again, and they continue from the checkpoint."""
     # Without it the new processes look for the ports of the dead ones.
@@ -271,6 +275,7 @@ def dies(folder):
     print(json.dumps(seen | {"status": os.waitstatus_to_exitcode(status)}))
 
 
+@pytest.mark.slow
 def test_kills_at_any_moment_change_nothing(run, tmp_path):
     run(*QUICK, "--steps", 16, "--out", tmp_path / "undisturbed")
     program = [sys.executable, __file__, "dies", tmp_path / "killed"]

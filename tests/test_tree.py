@@ -18,6 +18,8 @@ def test_a_run_that_changes_the_tree_fails(tmp_path, written, workers, status):
     (tmp_path / "old.txt").write_text("old")
     shutil.copy(ROOT / ".gitignore", tmp_path)
     shutil.copy(ROOT / "tests/conftest.py", tmp_path / "tests")
+    shutil.copy(ROOT / "tools/chromium.py", tmp_path)
+    (tmp_path / "torch.py").write_text("get_num_threads = set_num_threads = print")  # in place of the large one
     (tmp_path / "tests/test_it.py").write_text(f"def test_it():\n    open({written!r}, 'w').write('new')")
     for command in (["init", "-q"], ["add", "."]):
         subprocess.run(["git", *command], cwd=tmp_path, check=True)

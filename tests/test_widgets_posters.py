@@ -3,12 +3,12 @@
 import base64
 import io
 import os
-import shutil
 
 import nbformat
 import numpy as np
 import posters
 import pytest
+from chromium import find_chromium
 from conftest import ROOT
 from PIL import Image
 from refresh_widgets import refresh
@@ -34,9 +34,9 @@ def picture(notebook):
 
 
 def test_a_poster_shows_the_widget(notebook):
-    if shutil.which(os.environ.get("CHROMIUM", "chromium")) is None:
+    if find_chromium() is None:
         stop = pytest.fail if os.environ.get("CI") else pytest.skip
-        stop("chromium not found: apt install chromium")
+        stop("no Chromium: apt install chromium-headless-shell")
     before = picture(notebook)
     posters.add_posters(notebook, ROOT / "book/_static/models")
     found = picture(notebook)
@@ -48,5 +48,5 @@ def test_a_poster_shows_the_widget(notebook):
 
 def test_without_chromium_it_says_what_is_missing(notebook, monkeypatch):
     monkeypatch.setenv("CHROMIUM", "no-such-browser")
-    with pytest.raises(RuntimeError, match="apt install chromium"):
+    with pytest.raises(RuntimeError, match="apt install chromium-headless-shell"):
         posters.add_posters(notebook, ROOT / "book/_static/models")

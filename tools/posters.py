@@ -6,8 +6,6 @@ The page is made from the state that the notebook stores, as anywidget would sho
 
 import base64
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -18,6 +16,7 @@ from threading import Thread
 from typing import Any
 
 import nbformat
+from chromium import find_chromium
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -104,9 +103,11 @@ def add_posters(notebook: nbformat.NotebookNode, *models: Path) -> None:
     cells = [outputs for cell in notebook.cells if (outputs := shown(cell))]
     if not cells:
         return
-    chromium = shutil.which(os.environ.get("CHROMIUM", "chromium"))
+    chromium = find_chromium()
     if chromium is None:
-        raise RuntimeError("Chromium draws the posters: apt install chromium, or give its path in CHROMIUM")
+        raise RuntimeError(
+            "no Chromium for the posters: apt install chromium-headless-shell, or give its path in CHROMIUM"
+        )
     states = notebook.metadata.widgets[STATE]["state"]
     with TemporaryDirectory() as folder, sync_playwright() as playwright, served(Path(folder)) as origin:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--disable-gpu"])
