@@ -131,6 +131,7 @@ def test_scikit_learn_agrees_on_its_task(task):
     assert math.isclose(found, expected, rel_tol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("pythae") is not None, reason="pythae is installed here")
 def test_peers_are_never_left_out_silently(tmp_path):
     done = run("--out", tmp_path)
@@ -140,6 +141,7 @@ def test_peers_are_never_left_out_silently(tmp_path):
     assert not [*tmp_path.iterdir()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", ["0", "nan"])
 def test_refuses_a_budget_that_is_no_time(budget, tmp_path):
     done = run(f"--budget={budget}", "--without-peers", "--out", tmp_path)
@@ -245,6 +247,7 @@ def test_a_given_variance_replaces_the_learned_one(small):
     assert [c for _, c in answers[1:]] == [1.0, -1.0]
 
 
+@pytest.mark.slow
 def test_variances_run_from_end_to_end(monkeypatch):
     monkeypatch.setattr(diffusion_variance, "SEEDS", (0,))
     monkeypatch.setattr(diffusion_variance, "FEW", (1, 2))
@@ -322,6 +325,7 @@ def test_share_of_the_peak_counts_every_multiplication():
     assert (about["parameters"], about["images_per_second"]) == (7850, 500_000)
 
 
+@pytest.mark.slow
 def test_the_peers_environment_has_what_the_package_imports():
     done = run("import benchmarks.run, sys; print(*sys.modules)", module=["-c"])
     assert done.returncode == 0, done.stderr

@@ -178,6 +178,7 @@ def test_it_learns_two_moons():
     assert -3 * error < gap.mean() < 0.1
 
 
+@pytest.mark.slow
 def test_the_layers_run_as_a_graph():
     flow = bent().float()
     z = 2 * torch.randn(64, 2, generator=seeded())

@@ -181,6 +181,7 @@ def stepper(model, name):
     return graph, call
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hidden_dims", [(), (24,), (24, 17)])
 def test_the_graph_draws_the_same_pixels_from_the_same_noise(hidden_dims):
     model = MADE(hidden_dims, (1, 5, 6))

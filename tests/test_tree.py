@@ -12,6 +12,7 @@ from conftest import ROOT
     ("written", "workers", "status"),
     [("_build/new.txt", ["-n", "1"], 0), ("new.txt", ["-n", "1"], 1), ("old.txt", [], 1)],
 )
+@pytest.mark.slow
 def test_a_run_that_changes_the_tree_fails(tmp_path, written, workers, status):
     (tmp_path / "tests").mkdir()
     (tmp_path / "_build").mkdir()

@@ -12,6 +12,8 @@ from widget_page import assert_lean_state
 from gen_utils.page import export, widgets
 from gen_utils.page.graphs.drawing import prepare
 
+pytestmark = pytest.mark.slow  # exporting its graphs takes half a minute
+
 mpl.use("agg")
 SIZES = [2, 4, 8, 16, 32, 64]
 PERCENT = "% of the variance"

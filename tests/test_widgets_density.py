@@ -22,6 +22,8 @@ from gen_utils.page.graphs.drawing import prepare
 from gen_utils.page.graphs.made import draw_in_rounds
 from gen_utils.page.widgets import flow_layers
 
+pytestmark = pytest.mark.slow  # exporting its graphs takes half a minute
+
 mpl.use("agg")
 S, B, LIMIT = 280, 4, 4.0
 DATA = torch.randn(300, 2, generator=torch.Generator().manual_seed(1)).mul(1.2)

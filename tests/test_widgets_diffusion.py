@@ -23,6 +23,8 @@ from gen_utils.page.widgets import base
 from gen_utils.page.widgets.diffusion_sampler import INPUTS, OUTPUTS, DiffusionSampler
 from gen_utils.page.widgets.noisy_drawing import NOISE_INPUTS, NOISE_OUTPUTS, NoisyDrawing
 
+pytestmark = pytest.mark.slow  # exporting its graphs takes half a minute
+
 mpl.use("agg")
 DIGITS, NONE = [str(digit) for digit in range(10)], 10
 GARMENTS = ["Trouser", "Ankle boot", "Bag"]

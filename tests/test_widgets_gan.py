@@ -19,6 +19,8 @@ from gen_utils.page.graphs import gan
 from gen_utils.page.graphs.gan import DENSITIES, LOSSES, PICTURE, POINTS, SIDE, UPDATES, picture, points
 from gen_utils.page.widgets.gan_training import SAMPLES
 
+pytestmark = pytest.mark.slow  # exporting its graphs takes half a minute
+
 mpl.use("agg")
 B = 128
 # Density, loss, D steps and seed.

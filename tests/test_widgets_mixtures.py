@@ -18,6 +18,8 @@ from gen_utils.page import export, widgets
 from gen_utils.page.graphs.mixtures import em_picture
 from gen_utils.page.graphs.ppca import refine_log_prob
 
+pytestmark = pytest.mark.slow  # exporting its graphs takes half a minute
+
 mpl.use("agg")
 CHOICES, DIMS = (1, 2, 3, 5), (1, 2, 8)
 LIMIT = 4.0

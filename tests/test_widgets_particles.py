@@ -20,6 +20,8 @@ from gen_utils.page.graphs.diffusion import arrow_grid, exact, particle_judge, p
 from gen_utils.page.noise import Noise
 from gen_utils.page.widgets.particles import PARTICLES, Particles
 
+pytestmark = pytest.mark.slow  # exporting its graphs takes half a minute
+
 mpl.use("agg")
 LIMIT = 3.0
 DENSITY = toys.IsotropicMixture(toys.eight_gaussians().means / 2, 0.18)

@@ -23,6 +23,8 @@ from gen_utils.page.graphs.made import draw_by_pixels
 from gen_utils.page.noise import Noise
 from gen_utils.page.widgets import TuringTest, turing_test
 
+pytestmark = pytest.mark.slow  # exporting its graphs takes half a minute
+
 mpl.use("agg")
 STEPS = 3
 U = {B: torch.full((B, 1, 28, 28), 0.5) for B in (4, 8, 16)}

@@ -13,6 +13,8 @@ from gen_utils.page import export, widgets
 from gen_utils.page.graphs.drawing import prepare
 from gen_utils.page.widgets import base
 
+pytestmark = pytest.mark.slow  # exporting its graphs takes half a minute
+
 mpl.use("agg")
 K, STILLS = 5, 7  # an odd K: the two ends of a walk are two draws, not the halves of one
 DIGITS, GARMENTS = [str(digit) for digit in range(10)], ["Trouser", "Ankle boot", "Bag"]
