@@ -276,7 +276,9 @@ def test_the_frechet_distance_knows_no_origin_and_no_unit(shift, power, F, seed)
         assert 0 <= metrics.frechet_distance(same, same) < 1e-5
 
 
-def test_the_frechet_distance_of_data_far_from_the_origin_in_single_precision():
+def test_a_small_frechet_distance_far_from_the_origin():
+    x = normal(500, 4)
+    assert metrics.frechet_distance(x + 1e5, x + 1e5 + 1e-3) == pytest.approx(4e-6, rel=1e-3)
     x, y = normal(2000, 4, dtype=torch.float32), 1.2 * normal(2000, 4, seed=1, dtype=torch.float32)
     found, expected = metrics.frechet_distance(x + 1e5, y + 1e5), metrics.frechet_distance(x, y)
     assert found == pytest.approx(expected, rel=1e-3)
@@ -307,11 +309,11 @@ def test_neighbourhoods_know_no_origin_no_unit_and_hold_their_copies(F, shift, p
 
 
 @pytest.mark.parametrize("shift", [0.0, 1e4])
-@pytest.mark.parametrize("F", [2, 30])
+@pytest.mark.parametrize("F", [2, 9, 30])
 def test_the_neighbourhood_of_a_point_that_stands_there_many_times_is_that_point(F, shift):  # noqa: N803
-    x = (normal(4, F, dtype=torch.float32) + shift).repeat(6, 1)
-    found = metrics.precision_recall_density_coverage(x, x.flip(0), k=5)
-    assert found == {"precision": 1, "recall": 1, "density": 6 / 5, "coverage": 1}
+    x = (100 * normal(4, F, dtype=torch.float32) + shift).repeat(57, 1)
+    found = metrics.precision_recall_density_coverage(x, x[3:].flip(0), k=5)
+    assert found == pytest.approx({"precision": 1, "recall": 1, "density": (3 * 56 + 57) / 4 / 5, "coverage": 1})
 
 
 def compute_exactly(x, real, k=3):
