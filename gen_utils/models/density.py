@@ -42,7 +42,7 @@ class Histogram(GenerativeModel):
 
     def __init__(self, low: Sequence[float], high: Sequence[float], bins: int = 20) -> None:
         super().__init__((len(low),))
-        ends = torch.tensor([*zip(low, high, strict=True)]).T
+        ends = torch.tensor([*zip(low, high, strict=True)], dtype=torch.get_default_dtype()).T
         if not (ends.isfinite().all() and (ends[0] < ends[1]).all()):
             raise ValueError(f"low, high: expected finite ends with low < high on each axis, got {low} and {high}")
         self.low: Tensor
