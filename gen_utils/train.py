@@ -200,7 +200,9 @@ def check_training(model: Model, x: Tensor, y: Tensor | None, steps: int, batch_
         ValueError: sizes or a learning rate that do not fit, or data that the model refuses.
     """
     model.check_x(x)
-    if y is not None:  # all labels, before the first step; where they are missing, the loss says so
+    if y is not None and len(y) != len(x):
+        raise ValueError(f"y: expected a label for each of the {len(x)} examples, got {len(y)}")
+    if y is not None:  # where labels are missing, the loss says so
         model.check_y(y, len(x))
     positive("steps", steps)
     if positive("batch_size", batch_size) > len(x):
