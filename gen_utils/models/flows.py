@@ -41,6 +41,7 @@ class CouplingFlow(Trainable, GenerativeModel):
 
     shift: Tensor
     scale: Tensor
+    sixteen_bits = False  # knots of a spline would fall together
 
     def __init__(
         self,
