@@ -235,10 +235,11 @@ def test_what_stands_in_the_way_of_the_results_is_said_before_the_data_are_read(
     assert {path.name for path in tmp_path.iterdir()} > {"file"}
 
 
-def test_what_a_kill_may_leave_is_cleared_away(run, finished, tmp_path):
+@pytest.mark.parametrize("name", ["checkpoint.part/model_7.safetensors", "checkpoint.part"])
+def test_what_a_kill_may_leave_is_cleared_away(name, run, finished, tmp_path):
     out = tmp_path / "begun"
-    (out / "checkpoint.part").mkdir(parents=True)
-    (out / "checkpoint.part/model_7.safetensors").touch()
+    (out / name).parent.mkdir(parents=True)
+    (out / name).touch()
     run(out)
     assert results(out) == results(finished)
     assert sorted(path.name for path in out.iterdir() if path.name[0] != ".") == [
