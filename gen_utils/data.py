@@ -15,6 +15,8 @@ from gen_utils import own_data
 from gen_utils.base import batch
 
 MNIST_SHA256 = "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"
+# From its repository: the course is on no package registry, where anybody could take its name.
+REMEDY = "reinstall gen_utils from the course's repository, or restore the file with `git checkout`"
 # Where Debian's and Ubuntu's package `dataset-fashion-mnist` puts its files.
 FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 FASHION_ADDRESS = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
@@ -57,7 +59,7 @@ def mnist() -> Images:
         ValueError: the shipped file is damaged.
     """
     with files("gen_utils").joinpath("datasets/mnist.npz").open("rb") as file:
-        verify(Path(file.name), MNIST_SHA256, "reinstall gen_utils, or restore the file with `git checkout`")
+        verify(Path(file.name), MNIST_SHA256, REMEDY)
         data = np.load(file)
         return _images(data["x_train"], data["y_train"], data["x_test"], data["y_test"], [*"0123456789"])
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from gen_utils.data import verify
+from gen_utils.data import REMEDY, verify
 from gen_utils.output import output_folder
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -26,7 +26,7 @@ def load(model: Model, name: str) -> Model:
     if file not in digests:
         shipped = ", ".join(sorted(digest.removesuffix(".safetensors") for digest in digests))
         raise ValueError(f"expected the name of shipped weights ({shipped}), got {name!r}")
-    verify(FOLDER / file, digests[file], "reinstall gen_utils, or restore the file with `git checkout`")
+    verify(FOLDER / file, digests[file], REMEDY)
     weights = load_file(FOLDER / file)
     try:
         model.load_state_dict(weights)
