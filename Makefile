@@ -9,7 +9,7 @@ BUDGET ?= 60
 export GOMP_SPINCOUNT ?= 2000
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: book serve test check execute classifier widgets card lint benchmark scaling requirements stamp clean
+.PHONY: book serve test check execute classifier widgets card lint benchmark scaling requirements stamp sbom clean
 .DELETE_ON_ERROR:
 
 book: .venv/installed book/_static/vendor/installed ## build the site from the committed notebooks
@@ -63,6 +63,9 @@ requirements: .venv/installed ## pin the newest versions that pyproject.toml adm
 export GITHUB_REPOSITORY GITHUB_SHA
 stamp: ## before `make book`, write the address and the commit into what is published; publish.yml calls it
 	python3 tools/repository.py
+
+sbom: .venv/installed book/_static/vendor/installed ## list every package of pip and npm, with versions and licences
+	python book/_ext/licences.py _build/sbom.cdx.json
 
 clean: ## remove everything that these commands made
 	rm -rf .venv _build node_modules book/_static/vendor *.egg-info

@@ -22,6 +22,7 @@ MOST_IMAGES, MOST_PIXELS, MOST_BYTES = 250_000, 2**26, 2**31
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP")
 
 
+ENTRY_BYTES = 46  # of a file in a zip's list, at least
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -211,7 +212,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         members = file.infolist()
         if not 1 <= len(members) <= 4:
             raise ValueError(f"{len(members)} files in it; expected 1 to 4")
-        if any(len(member.extra) + len(member.comment) >= zipfile.sizeCentralDir for member in members):
+        if any(len(member.extra) + len(member.comment) >= ENTRY_BYTES for member in members):
             raise ValueError("its list of files is damaged: one entry hides another")
         if (size := sum(member.file_size for member in members)) > MOST_BYTES:
             raise ValueError(f"{size:,} bytes when unpacked; expected at most {MOST_BYTES:,}")

@@ -46,12 +46,12 @@ def set_up_cell(notebook):
 
 
 def test_the_committed_address_can_be_nobodys():
-    url = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+    url = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
     assert url == f"https://github.com/{repository.NOBODY}"
     owner, host = repository.NOBODY.split("/")[0], repository.NOBODY.split("/")[0]
     assert not re.fullmatch(r"[A-Za-z\d-]+", owner)  # all that GitHub lets an account be called
     assert host.endswith(".invalid")  # RFC 6761: no resolver knows it
-    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     assert config["repository"] == {"url": url, "branch": "main"}
     assert config["html"]["baseurl"] == f"https://{repository.NOBODY}/"
 
@@ -79,7 +79,7 @@ def stamped(tmp_path_factory):
 
 
 def test_the_workflow_stamps_between_the_tests_and_the_site():
-    jobs = yaml.safe_load((ROOT / ".github/workflows/publish.yml").read_text())["jobs"]
+    jobs = yaml.safe_load((ROOT / ".github/workflows/publish.yml").read_text(encoding="utf-8"))["jobs"]
     runs = [step.get("run", "") for step in jobs["build"]["steps"]]
     assert [run for run in runs if run.startswith("make")] == ["make test", "make stamp", "make book"]
 
@@ -162,7 +162,7 @@ def test_every_address_of_a_stamped_site_names_that_repository_and_commit(stampe
     assert f"git clone {CODE} course" in first
     assert f"pip install {CODE}/archive/{COMMIT}.zip" in first
     (citation,) = (html / "_downloads").rglob("CITATION.cff")
-    assert f"repository-code: {CODE}\nurl: {SITE}\n" in citation.read_text()
+    assert f"repository-code: {CODE}\nurl: {SITE}\n" in citation.read_text(encoding="utf-8")
 
 
 def in_colab(source, monkeypatch, path, installed=False):
@@ -271,7 +271,7 @@ def test_what_could_be_code_is_refused_and_nothing_written(name, commit, wrong, 
     got = re.escape(repr(commit if wrong == "SHA" else name))
     with pytest.raises(ValueError, match=f"GITHUB_{wrong}: expected .*, got {got}"):
         repository.main(tmp_path, name, commit)
-    assert repository.NOBODY in config.read_text()
+    assert repository.NOBODY in config.read_text(encoding="utf-8")
 
 
 def test_the_command_says_what_it_wants():
@@ -289,5 +289,7 @@ def test_citation_is_valid():
 
 def test_one_version():
     version = gen_utils.__version__
-    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
-    assert re.search(rf"^## .*{re.escape(version)}", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.search(
+        rf"^## .*{re.escape(version)}", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
+    )

@@ -78,7 +78,7 @@ def load(out: Path, run: Mapping[str, Any], generator: torch.Generator, accelera
         if _digest(folder / name) != digest:
             raise ValueError(f"{folder}: expected a whole checkpoint, {name} is damaged")
     accelerator.load_state(str(folder))
-    generator.set_state(torch.load(folder / f"generator_{accelerator.process_index}.pt"))
+    generator.set_state(torch.load(folder / f"generator_{accelerator.process_index}.pt", weights_only=True))
     return number
 
 
