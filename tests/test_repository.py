@@ -230,7 +230,7 @@ def test_an_unstamped_copy_from_elsewhere_refuses_in_words(path, monkeypatch):
         ("https://{}/index.html", f"{SITE}/index.html"),
         (
             "repository:\n  url: https://github.com/{}\n  branch: main\n",
-            f"repository:\n  url: {CODE}\n  branch: {COMMIT}\n",
+            f'repository:\n  url: {CODE}\n  branch: "{COMMIT}"\n',
         ),
         ("https://github.com/a/b/blob/main/x, branch: main", None),
     ],

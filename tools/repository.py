@@ -41,7 +41,7 @@ def stamp(text: str, repository: str, commit: str) -> str:
     """`text` with the real address and, where it names a version, the commit."""
     nobody = re.escape(NOBODY)
     text = re.sub(rf"(github\.com/{nobody}/(?:blob|tree|archive)/)main\b", rf"\g<1>{commit}", text)
-    text = re.sub(rf"^(repository:\n  url: \S+{nobody}\n  branch: )main$", rf"\g<1>{commit}", text, flags=re.M)
+    text = re.sub(rf"^(repository:\n  url: \S+{nobody}\n  branch: )main$", rf'\g<1>"{commit}"', text, flags=re.M)
     text = text.replace(f"github.com/{NOBODY}", f"github.com/{repository}")
     return text.replace(f"https://{NOBODY}", site(*check(repository, commit)))
 
