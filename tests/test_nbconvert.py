@@ -28,6 +28,6 @@ def test_each_widget_is_a_picture_with_the_address_of_its_page(browser, tmp_path
         assert picture.evaluate("(image) => image.complete && image.naturalWidth > 100 && image.height > 100")
         line = cell.locator("xpath=following-sibling::*[1]")
         assert line.is_visible()
-        address = f"{SITE}/notebooks/{CHAPTER}.html"
+        address = f"{SITE}notebooks/{CHAPTER}.html"
         assert line.get_by_role("link", name=address).get_attribute("href") == address
     context.close()

@@ -9,11 +9,12 @@ import re
 import nbformat
 import pytest
 import refresh_widgets
+import yaml
 from conftest import ROOT
-from test_repository import SITE
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 MAX_LINES = 25
+SITE = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["html"]["baseurl"]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -112,7 +113,7 @@ def test_below_each_widget_stands_where_it_lives(path):
     for line in below:
         assert line.cell_type == "markdown"
         assert "remove-cell" in tags(line)
-        assert line.source.endswith(f" lives at <{SITE}/notebooks/{path.stem}.html>.")
+        assert line.source.endswith(f"the published page of this chapter: <{SITE}notebooks/{path.stem}.html>.")
 
 
 def graphs(value):
