@@ -22,21 +22,22 @@ function watch(page, origin) {
   return found;
 }
 
-// Move the first slider of a widget by a key, and wait until the widget has drawn what that gives.
-async function slide(page, widget) {
+// Press the button that takes a step or, where there is none, move the first slider by a key; wait for what is drawn then.
+async function use(page, widget) {
+  const button = await widget.$("::-p-xpath(.//button[.='Step'])");
   const slider = await widget.$("input[type=range]");
-  if (!slider) return null;
+  if (!button && !slider) return false;
   const drawn = (all) => all.map((canvas) => canvas.toDataURL());
   const before = await widget.$$eval("canvas", drawn);
-  const [value, key] = await slider.evaluate((e) => [e.value, e.value === e.max ? "ArrowLeft" : "ArrowRight"]);
-  await slider.press(key);
+  if (button) await button.click();
+  else await slider.press(await slider.evaluate((e) => (e.value === e.max ? "ArrowLeft" : "ArrowRight")));
   await page.waitForFunction(
     (w, shown) => [...w.querySelectorAll("canvas")].some((canvas, i) => canvas.toDataURL() !== shown[i]),
     {},
     widget,
     before,
   );
-  return [Number(value), await slider.evaluate((e) => Number(e.value))];
+  return true;
 }
 
 // Press the mouse on a plane whose point is decoded, at a share of its width and height.
@@ -62,7 +63,7 @@ for (const address of addresses) {
     await output.evaluate((e) => e.scrollIntoView({ block: "center" }));
     const widget = await output.waitForSelector(".gu-live");
     await point(page, widget, [0.7, 0.4]);
-    const slid = await slide(page, widget);
+    const used = await use(page, widget);
     const posters = await output.$$eval("img", (all) => all.filter((image) => image.checkVisibility()).length);
     const decoded = await widget.$$eval("canvas[data-z]", (all) =>
       all.map((canvas) => {
@@ -70,7 +71,7 @@ for (const address of addresses) {
         return { z: JSON.parse(canvas.dataset.z), pixels: [...data].filter((_, i) => i % 4 === 0) };
       }),
     );
-    widgets.push({ backend: await widget.evaluate((e) => e.dataset.backend), posters, slid, decoded });
+    widgets.push({ backend: await widget.evaluate((e) => e.dataset.backend), posters, used, decoded });
   }
   await page.setViewport(PHONE);
   const wide = await page.evaluate(

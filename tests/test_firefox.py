@@ -49,8 +49,7 @@ def test_every_widget_lives_in_firefox(firefox, node_modules, address, chapter):
     for widget in widgets:
         assert widget["backend"] == "browser"
         assert widget["posters"] == 0  # hidden, once it lives
-    moved = [slid for widget in widgets if (slid := widget["slid"])]
-    assert all(before != after for before, after in moved)
+    assert any(widget["used"] for widget in widgets) or chapter == CHAPTERS[-1]  # a game, without a slider
     assert found["wide"] == []  # on a phone
     if chapter == CHAPTER_4:
         assert_decoded_as_pytorch_does(widgets)
