@@ -5,12 +5,14 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pytest
 from conftest import ROOT
 from test_notebooks import SITE, VIEW, shows
 
 CHAPTER = "05_gans"
 
 
+@pytest.mark.slow
 def test_each_widget_is_a_picture_with_the_address_of_its_page(browser, tmp_path):
     path = ROOT / f"notebooks/{CHAPTER}.ipynb"
     command = [Path(sys.executable).with_name("jupyter-nbconvert"), "--to", "html", "--output-dir", tmp_path, path]
