@@ -148,6 +148,15 @@ def address(site):
         server.shutdown()
 
 
+@pytest.fixture(scope="session")
+def node_modules():
+    """Folder of what the tests run under Node."""
+    folder = ROOT / "node_modules"
+    if not (folder / "installed").exists():
+        subprocess.run(["make", "node_modules/installed"], cwd=ROOT, check=True)
+    return folder
+
+
 # Of the module, not the session: while Playwright runs, its event loop is this thread's, and others need their own.
 @pytest.fixture(scope="module")
 def browser():

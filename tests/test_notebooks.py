@@ -3,15 +3,18 @@
 import ast
 import copy
 import hashlib
+import itertools
 import re
 
 import nbformat
 import pytest
 import refresh_widgets
+import yaml
 from conftest import ROOT
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 MAX_LINES = 25
+SITE = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["html"]["baseurl"]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -99,6 +102,18 @@ def test_set_up_comes_first_and_parameters_second(notebook):
     # What the full profile changes must be a parameter, or papermill would set a name that nobody reads.
     for profile in notebook.metadata.profiles.values():
         assert set(profile) <= names
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_below_each_widget_stands_where_it_lives(path):
+    """For GitHub, a PDF, an export, an editor without the widgets' extension; the page itself leaves the line out."""
+    cells = nbformat.read(path, as_version=4).cells
+    below = [line for cell, line in itertools.pairwise(cells) if cell.cell_type == "code" and shows(cell, VIEW)]
+    assert below
+    for line in below:
+        assert line.cell_type == "markdown"
+        assert "remove-cell" in tags(line)
+        assert line.source.endswith(f"the published page of this chapter: <{SITE}notebooks/{path.stem}.html>.")
 
 
 def graphs(value):

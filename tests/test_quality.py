@@ -30,15 +30,6 @@ ALL_ALIVE = 13.0  # with every widget of the page; 4 of them are onnxruntime-web
 COMPRESSED = {".woff2", ".png", ".jpg", ".webp"}
 
 
-@pytest.fixture(scope="session")
-def node_modules():
-    """Folder of what the tests run under Node."""
-    folder = ROOT / "node_modules"
-    if not (folder / "installed").exists():
-        subprocess.run(["make", "node_modules/installed"], cwd=ROOT, check=True)
-    return folder
-
-
 @pytest.fixture(scope="module", params=PAGES)
 def visited(request, browser, address, site):
     """A page that was read to its end, its widgets alive, and the megabytes that it took at first and in all."""
