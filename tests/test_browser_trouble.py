@@ -6,6 +6,7 @@ import re
 from contextlib import contextmanager
 from functools import partial
 from http.server import ThreadingHTTPServer
+from itertools import pairwise
 from threading import Event, Thread
 from time import sleep
 
@@ -273,7 +274,7 @@ def test_a_stalled_file_is_waited_for_then_asked_for_again(visit, file):
 
     def prepare(page):
         page.clock.install()
-        page.route(f"**/{file}*", held.append)
+        page.route(f"**/{file}*", lambda route: held.append(route))
 
     with visit(prepare=prepare) as page:
         until(page, lambda: held)
@@ -294,7 +295,7 @@ def test_a_stalled_file_is_waited_for_then_asked_for_again(visit, file):
 def test_what_has_come_is_shown(visit, server):
     server.handler.gate = Event()
     with visit() as page:
-        assert_says(page, re.compile(r"Loading the model into this page: 7\.\d of 14\.3 MB\."))
+        assert_says(page, re.compile(r"Loading the model into this page: 7\.1 of 14\.2 MB\."))
         server.handler.gate.set()
         assert_lives(page)
 
@@ -319,9 +320,9 @@ def test_a_slow_line_shows_progress_and_succeeds(visit, server):
         }""")
         assert_lives(page)
         seen = page.evaluate("seen")
-    shown = [float(found[1]) for text in seen if (found := re.search(r"page: ([\d.]+) of 14\.3 MB", text or ""))]
+    shown = [float(found[1]) for text in seen if (found := re.search(r"page: ([\d.]+) of 14\.\d MB", text or ""))]
     assert len(set(shown)) > 20
-    assert shown == sorted(shown)
+    assert all(after > before - 0.1 for before, after in pairwise(shown))  # less the small file that is done
     assert not any("could not" in (text or "") for text in seen)
 
 
@@ -369,7 +370,7 @@ def test_a_kernel_that_does_not_answer_is_named_and_asked_again(browser, server)
 @pytest.mark.slow
 def test_the_text_below_stays_where_it_is_when_a_widget_comes_to_life(visit):
     held = []
-    with visit("all", lambda page: page.route("**/*.wasm", held.append), viewport=PHONE) as page:
+    with visit("all", lambda page: page.route("**/*.wasm", lambda route: held.append(route)), viewport=PHONE) as page:
         page.locator(".gu-widget").last.wait_for(state="attached")
         outputs = page.locator(".cell_output")
         heights = "all => all.map(e => e.getBoundingClientRect().height)"
@@ -418,12 +419,13 @@ def test_jupyter_s_own_widgets_wait_for_a_slow_file_and_name_a_policy(visit):
 
     def prepare(page):
         page.clock.install()
-        page.route("**/anywidget/index.js*", held.append)
+        page.route("**/anywidget/index.js*", lambda route: held.append(route))
 
     with visit("joined", prepare) as page:
         until(page, lambda: held)
         page.clock.fast_forward(9000)
         page.get_by_text("The widget is still loading").first.wait_for()
+        page.unroute("**/anywidget/index.js*")
         held[0].continue_()
         page.locator(".gu-live").wait_for()
         assert page.locator(".gu-trouble").count() == 0

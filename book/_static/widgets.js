@@ -105,13 +105,12 @@
       };
       document.head.append(node);
     });
-  const amd = (name) =>
-    new Promise((resolve, reject) => {
-      requirejs([name], resolve, () => {
-        requirejs.undef(name);
-        reject(new Error(`${name} could not be loaded`));
-      });
-    });
+  // Fetch a file that require.js will ask for, so that it comes out of the browser's cache.
+  const fetched = async (path) => {
+    const response = await fetch(vendor(path)).catch(() => ({ ok: false }));
+    if (!response.ok) throw new Error(`${path} could not be loaded`);
+    await response.arrayBuffer();
+  };
 
   // html-manager brings every style sheet twice, and icon fonts that no widget here uses. Each new @font-face makes the
   // browser lay out the whole page again, formulas and all, so they go before it looks at them.
@@ -138,7 +137,7 @@
     new MutationObserver(slim).observe(document.head, { childList: true });
     await persistently(views, () => script("require.js"));
     requirejs.config({ waitSeconds: 0, paths: { anywidget: vendor("anywidget/index") } });
-    await persistently(views, () => amd("anywidget"));
+    await persistently(views, () => fetched("anywidget/index.js"));
     // It looks for widgets when it arrives, if the page has loaded by then.
     await persistently(views, () => script("embed-amd.js"));
     const watch = setInterval(() => {
