@@ -165,6 +165,7 @@ def test_widgets_cost_nothing_until_one_is_near(visit, chapter):
     page.on("request", lambda request: urls.append(request.url))
     page.goto(f"/{chapter}.html", wait_until="networkidle")
     assert [url for url in urls if RUNTIME.search(url)] == []
+    page.wait_for_function("globalThis.MathJax?.startup?.promise?.then(() => true)")  # formulas bring their fonts
     fonts = page.evaluate(FONTS)
     wake(page, chapter)
     assert page.evaluate(FONTS) == fonts > 0  # a new one would have the whole page laid out again
