@@ -8,9 +8,6 @@ globalThis[shared] ??= new Map();
 const files = globalThis[shared]; // by address
 const failed = new Set(); // addresses that are asked for past the browser's cache
 const forbidden = new Map(); // addresses that the site's policy forbids, and the directive that does
-document.addEventListener("securitypolicyviolation", ({ blockedURI, effectiveDirective }) =>
-  forbidden.set(blockedURI, effectiveDirective),
-);
 
 // The bytes of a file. `size` is known where the file travels compressed; its digest is checked if `sha256` is given.
 export function loadFile(url, { size = 0, sha256, stalled = STALLED_MS } = {}) {
@@ -37,8 +34,12 @@ function tracked(url, total, load) {
   if (!files.has(url)) {
     const file = { loaded: 0, total, moved: performance.now(), done: false };
     files.set(url, file);
+    document.addEventListener("securitypolicyviolation", noteForbidden);
+    const note = ({ blockedURI, effectiveDirective }) => forbidden.set(blockedURI, effectiveDirective);
+    document.addEventListener("securitypolicyviolation", note);
     file.result = load(file).finally(() => {
       file.done = true;
+      document.removeEventListener("securitypolicyviolation", note);
     });
     file.result.catch(() => forgetFile(url));
   }

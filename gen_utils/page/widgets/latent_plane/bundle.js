@@ -233,10 +233,6 @@ globalThis[shared] ??= /* @__PURE__ */ new Map();
 var files = globalThis[shared];
 var failed = /* @__PURE__ */ new Set();
 var forbidden = /* @__PURE__ */ new Map();
-document.addEventListener(
-  "securitypolicyviolation",
-  ({ blockedURI, effectiveDirective }) => forbidden.set(blockedURI, effectiveDirective)
-);
 function loadFile(url, { size = 0, sha256, stalled = STALLED_MS } = {}) {
   return tracked(url, size, (file) => download(url, file, sha256, stalled)).result;
 }
@@ -254,8 +250,12 @@ function tracked(url, total, load) {
   if (!files.has(url)) {
     const file = { loaded: 0, total, moved: performance.now(), done: false };
     files.set(url, file);
+    document.addEventListener("securitypolicyviolation", noteForbidden);
+    const note = ({ blockedURI, effectiveDirective }) => forbidden.set(blockedURI, effectiveDirective);
+    document.addEventListener("securitypolicyviolation", note);
     file.result = load(file).finally(() => {
       file.done = true;
+      document.removeEventListener("securitypolicyviolation", note);
     });
     file.result.catch(() => forgetFile(url));
   }
