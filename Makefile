@@ -1,4 +1,4 @@
-# Every command of the project. All it needs is Linux, Python 3.11+, make and the package registries:
+# Every command of the project. All it needs is Linux, macOS or WSL, Python 3.11+, make and the package registries:
 # the environment, Node and the browser libraries are made by the first target that wants them.
 SHELL := bash
 PYTHON ?= python3
@@ -57,7 +57,7 @@ scaling: .venv/installed ## one process beside two: measure it again, and write 
 requirements: .venv/installed ## pin the newest versions that pyproject.toml admits
 	pip-compile --quiet --upgrade --extra book --extra test --strip-extras --no-annotate --no-header \
 	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements.txt pyproject.toml
-	sed -i 's/^\(torch==[0-9.]*\)+cpu/\1/' requirements.txt  # the CPU build's own suffix is not on every index
+	sed -i.bak 's/^\(torch==[0-9.]*\)+cpu/\1/' requirements.txt && rm requirements.txt.bak  # the CPU build's own suffix is not on every index
 	npm install --package-lock-only --ignore-scripts
 
 repository: .venv/installed ## set the repository's address everywhere: make repository URL=https://github.com/you/fork

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -117,7 +118,7 @@ def load(source: str) -> Images:
     expected = f"DATASET: expected {names}, or the path of a folder of images or of an .npz file"
     if not source:
         raise ValueError(f"{expected}, got {source!r}")
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))  # unlike Path's own, it allows a user without a home
     if not path.exists():
         raise FileNotFoundError(f"{expected}, got {source!r}; there is none in {Path.cwd()}")
     if not path.is_dir() and path.suffix != ".npz":

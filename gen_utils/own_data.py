@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
+from gen_utils.output import say
+
 SIDE = 28
 # The largest batch of the chapters, the images that chapter 4 looks at one by one, and those of a class in chapter 6.
 LEAST_TRAIN, LEAST_TEST, LEAST_OF_A_CLASS = 256, 64, 20
@@ -66,7 +68,7 @@ def read(path: Path) -> tuple[Part, Part, list[str]]:
         if labelled
         else "without labels, so the brighter and the darker half are two classes,"
     )
-    print(
+    say(
         f"own data: {len(train.x) + len(test.x):,} images {kinds} from {path}, {found} → {SIDE} × {SIDE} grey, "
         f"{len(train.x):,} for training, {len(test.x):,} for testing; the judge of samples stays the one of digits"
     )

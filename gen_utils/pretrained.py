@@ -21,7 +21,7 @@ def load(model: Model, name: str) -> Model:
     Raises:
         ValueError: no such weights, a damaged file, or weights of another architecture.
     """
-    digests = json.loads((FOLDER / "digests.json").read_text())
+    digests = json.loads((FOLDER / "digests.json").read_text(encoding="utf-8"))
     file = f"{name}.safetensors"
     if file not in digests:
         shipped = ", ".join(sorted(digest.removesuffix(".safetensors") for digest in digests))

@@ -127,7 +127,7 @@ def test_a_chapter_begins_with_its_title_and_a_question(notebook):
 
 
 def test_every_citation_is_in_the_bibliography(notebook):
-    known = set(re.findall(r"@\w+\{([^,]+),", (ROOT / "book/references.bib").read_text()))
+    known = set(re.findall(r"@\w+\{([^,]+),", (ROOT / "book/references.bib").read_text(encoding="utf-8")))
     cited = set(re.findall(r"\{cite[:\w]*\}`([^`]+)`", "\n".join(cell.source for cell in notebook.cells)))
     assert cited
     assert {key.strip() for keys in cited for key in keys.split(",")} <= known

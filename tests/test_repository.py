@@ -14,7 +14,7 @@ from conftest import ROOT
 
 import gen_utils
 
-URL = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+URL = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
 OWNER, NAME = repository.parse(URL)
 SITE = "https://" + repository.site(OWNER, NAME)
 OURS = {f"{OWNER}/{NAME}", SITE.removeprefix("https://")}
@@ -63,7 +63,7 @@ def test_known_place(path, line):
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
 def test_first_code_cell_installs_from_here(notebook):
-    cells = json.loads(notebook.read_text())["cells"]
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     first = next("".join(c["source"]) for c in cells if c["cell_type"] == "code")
     assert f"%pip install -q {URL}/archive/refs/heads/main.zip\n" in first + "\n"
 
@@ -76,15 +76,15 @@ def fork(tmp_path):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
     (tmp_path / "binary.npz").write_bytes(b"\0" + URL.encode())
-    (tmp_path / "ignored.txt").write_text(URL)
-    (tmp_path / ".gitignore").write_text("ignored.txt\n__pycache__/\n")
+    (tmp_path / "ignored.txt").write_text(URL, encoding="utf-8")
+    (tmp_path / ".gitignore").write_text("ignored.txt\n__pycache__/\n", encoding="utf-8")
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     return tmp_path
 
 
 def change(fork, url):
     command = [sys.executable, "-B", fork / "tools/repository.py", url]
-    return subprocess.run(command, capture_output=True, text=True)
+    return subprocess.run(command, capture_output=True, encoding="utf-8")
 
 
 def contents(fork):

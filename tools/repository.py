@@ -43,7 +43,7 @@ def replace(text: str, old: tuple[str, str], new: tuple[str, str]) -> str:
 def text_files(root: Path) -> dict[Path, str]:
     """Every text file that git tracks or would track."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    names = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.split("\0")
+    names = subprocess.run(command, cwd=root, check=True, capture_output=True, encoding="utf-8").stdout.split("\0")
     files = {}
     for path in {root / name for name in names if name}:
         data = path.read_bytes() if path.is_file() and not path.is_symlink() else b"\0"
@@ -55,7 +55,7 @@ def text_files(root: Path) -> dict[Path, str]:
 def main(url: str) -> None:
     """Rewrite the files; nothing is written unless everything could be read."""
     new = parse(url)
-    old = parse(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"])
+    old = parse(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"])
     changed = {p: new_text for p, text in text_files(ROOT).items() if (new_text := replace(text, old, new)) != text}
     for path, text in sorted(changed.items()):
         path.write_bytes(text.encode(errors="surrogateescape"))

@@ -250,7 +250,6 @@ function tracked(url, total, load) {
   if (!files.has(url)) {
     const file = { loaded: 0, total, moved: performance.now(), done: false };
     files.set(url, file);
-    document.addEventListener("securitypolicyviolation", noteForbidden);
     const note = ({ blockedURI, effectiveDirective }) => forbidden.set(blockedURI, effectiveDirective);
     document.addEventListener("securitypolicyviolation", note);
     file.result = load(file).finally(() => {
