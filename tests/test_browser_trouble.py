@@ -302,7 +302,8 @@ def test_what_has_come_is_shown(visit, server):
 
 def test_the_size_of_what_travels_compressed_is_known():
     sizes = re.search(
-        r"MODULE_BYTES, WASM_BYTES\] = \[(\w+), (\w+)\]", (ROOT / "gen_utils/page/lib/graphs.js").read_text()
+        r"MODULE_BYTES, WASM_BYTES\] = \[(\w+), (\w+)\]",
+        (ROOT / "gen_utils/page/lib/graphs.js").read_text(encoding="utf-8"),
     )
     assert [int(size.replace("_", "")) for size in sizes.groups()] == [
         (VENDOR / "ort" / name).stat().st_size for name in FILES[:2]

@@ -31,7 +31,7 @@ def firefox():
 def read(firefox, node_modules, address, chapter):
     """What tests/firefox.mjs finds in a chapter."""
     script = [Path(sys.executable).with_name("node"), ROOT / "tests/firefox.mjs"]
-    ran = subprocess.run([*script, firefox, f"{address}/{chapter}.html"], capture_output=True, text=True)
+    ran = subprocess.run([*script, firefox, f"{address}/{chapter}.html"], capture_output=True, encoding="utf-8")
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)
 

@@ -303,7 +303,7 @@ def shipped(folder, weights, listed=None):
     """A folder of weights as the package ships it, with the list's digest that of `listed` or of the file itself."""
     digest = hashlib.sha256(weights if listed is None else listed).hexdigest()
     (folder / "a.safetensors").write_bytes(weights)
-    (folder / "digests.json").write_text(json.dumps({"a.safetensors": digest}))
+    (folder / "digests.json").write_text(json.dumps({"a.safetensors": digest}), encoding="utf-8")
     return folder
 
 

@@ -16,7 +16,7 @@ CHAPTER = "05_gans"
 def test_each_widget_is_a_picture_with_the_address_of_its_page(browser, tmp_path):
     path = ROOT / f"notebooks/{CHAPTER}.ipynb"
     command = [Path(sys.executable).with_name("jupyter-nbconvert"), "--to", "html", "--output-dir", tmp_path, path]
-    ran = subprocess.run(command, capture_output=True, text=True)
+    ran = subprocess.run(command, capture_output=True, encoding="utf-8")
     assert ran.returncode == 0, ran.stderr
     context = browser.new_context(offline=True)
     page = context.new_page()

@@ -31,7 +31,9 @@ OURS = re.compile(
 
 
 def tracked(root=ROOT):
-    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    names = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, encoding="utf-8"
+    ).stdout
     return [root / name for name in names.split("\0") if name and (root / name).is_file()]
 
 
@@ -127,7 +129,7 @@ def test_every_address_of_a_stamped_site_names_that_repository_and_commit(stampe
     (stamped / "book/_static/vendor").symlink_to(ROOT / "book/_static/vendor")
     program = Path(sys.executable).with_name("jupyter-book")
     options = ["--all", "-W", "-n", "--keep-going", "--quiet"]
-    built = subprocess.run([program, "build", ".", *options], cwd=stamped, capture_output=True, text=True)
+    built = subprocess.run([program, "build", ".", *options], cwd=stamped, capture_output=True, encoding="utf-8")
     assert built.returncode == 0, built.stdout + built.stderr
     html = stamped / "_build/html"
     assert {path.relative_to(html) for path in html.rglob("*.html")} == {
@@ -267,7 +269,7 @@ def test_a_user_s_own_site_has_no_folder():
 )
 def test_what_could_be_code_is_refused_and_nothing_written(name, commit, wrong, tmp_path):
     config = tmp_path / "_config.yml"
-    config.write_text(f"url: https://github.com/{repository.NOBODY}\n")
+    config.write_text(f"url: https://github.com/{repository.NOBODY}\n", encoding="utf-8")
     got = re.escape(repr(commit if wrong == "SHA" else name))
     with pytest.raises(ValueError, match=f"GITHUB_{wrong}: expected .*, got {got}"):
         repository.main(tmp_path, name, commit)
@@ -276,7 +278,7 @@ def test_what_could_be_code_is_refused_and_nothing_written(name, commit, wrong, 
 
 def test_the_command_says_what_it_wants():
     command = [sys.executable, "-B", ROOT / "tools/repository.py"]
-    run = subprocess.run(command, capture_output=True, text=True, env={"GITHUB_REPOSITORY": "a"})
+    run = subprocess.run(command, capture_output=True, encoding="utf-8", env={"GITHUB_REPOSITORY": "a"})
     assert run.returncode != 0
     usage = "make stamp GITHUB_REPOSITORY=OWNER/NAME GITHUB_SHA=COMMIT: "
     assert run.stderr.startswith(usage + "GITHUB_REPOSITORY: expected OWNER/NAME, got 'a'")

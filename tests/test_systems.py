@@ -126,11 +126,11 @@ def without_encoding(tree):
         given = {keyword.arg: keyword.value for keyword in node.keywords}
         place = 0 if isinstance(node.func, ast.Attribute) else 1  # of the mode: path.open(mode), open(path, mode)
         mode = given.get("mode") or [*node.args, *[ast.Constant("r")] * 2][place]
-        text = "b" not in str(getattr(mode, "value", "r"))
+        text = isinstance(mode, ast.Constant) and "b" not in str(mode.value)  # archive.open(member) is binary
         if (
             (name == "read_text" and not node.args)
             or (name == "write_text" and len(node.args) < 2)
-            or (name == "open" and of not in ("os", "Image", "tarfile") and text)
+            or (name == "open" and of not in ("os", "Image", "tarfile", "gzip") and text)
             or getattr(given.get("text"), "value", None) is True
         ) and "encoding" not in given:
             yield node.lineno
