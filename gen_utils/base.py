@@ -34,6 +34,8 @@ class Model(nn.Module):
         ValueError: a size that is not positive.
     """
 
+    sixteen_bits = False  # whether its arithmetic can do with the few digits of bfloat16 and float16
+
     def __init__(
         self,
         event_shape: Sequence[int],
@@ -47,7 +49,7 @@ class Model(nn.Module):
 
     def check_x(self, x: Tensor) -> Tensor:
         """Return `x`, a batch `(B, *event_shape)` of finite values inside the support, or say what is wrong."""
-        return batch("x", x, self.event_shape, self.support, self.dtype)
+        return batch("x", self._here("x", x), self.event_shape, self.support, self.dtype)
 
     def check_y(self, y: Tensor | None, n: int) -> Tensor | None:
         """Return `y`, n labels `(n,)`, or `None` where the model takes no labels; or say what is wrong.
@@ -59,18 +61,30 @@ class Model(nn.Module):
         if (self.classes is None) != (y is None):
             expected = "no labels" if self.classes is None else f"{n} labels 0…{self.classes - 1}"
             raise ValueError(f"y: {type(self).__name__} takes {expected}, got {'none' if y is None else 'some'}")
-        return y if y is None or self.classes is None else labels("y", y, self.classes, n)
+        return y if y is None or self.classes is None else labels("y", self._here("y", y), self.classes, n)
 
     @property
     def dtype(self) -> torch.dtype:
-        """The precision of the model's numbers, which its input must share."""
+        """The precision of the model's numbers, which its input must share.
+
+        Raises:
+            TypeError: 16 bits, where the model's arithmetic needs more.
+        """
         numbers = (value.dtype for value in self._numbers() if value.is_floating_point())
-        return next(numbers, torch.get_default_dtype())
+        found = next(numbers, torch.get_default_dtype())
+        if found.itemsize < 4 and not self.sixteen_bits:
+            raise TypeError(f"{type(self).__name__}: expected float32 or float64, got {found}; call `.float()`")
+        return found
 
     @property
     def device(self) -> torch.device:
         """Where the model's numbers are, and where its input must be."""
         return next((value.device for value in self._numbers()), torch.get_default_device())
+
+    def _here(self, name: str, value: Tensor) -> Tensor:
+        if isinstance(value, Tensor) and value.device != self.device:
+            raise ValueError(f"{name}: expected a tensor on the model's device, {self.device}, got {value.device}")
+        return value
 
     def _numbers(self) -> chain[Tensor]:
         return chain(self.parameters(), self.buffers())
@@ -78,6 +92,8 @@ class Model(nn.Module):
 
 class Trainable(Model):
     """A model that `train_steps` can train: it has a loss."""
+
+    sixteen_bits = True
 
     def loss(
         self, x: Tensor, y: Tensor | None = None, *, generator: torch.Generator | None = None

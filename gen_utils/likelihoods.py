@@ -41,4 +41,5 @@ def log_odds(p: Tensor) -> Tensor:
 
     p is at least 0.001 and at most 0.999: a pixel that was always black in the data may be white in other data.
     """
+    p = p.to(torch.promote_types(p.dtype, torch.float32))  # in 16 bits 0.999 may be 1
     return p.clamp(1e-3, 1 - 1e-3).logit()

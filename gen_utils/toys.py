@@ -33,7 +33,7 @@ class Checkerboard(GenerativeModel):
     def sample(self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
         """Draw `(n, 2)`: one of the squares, then a place in it."""
         self.check_y(y, positive("n", n))
-        weights = torch.ones(len(self.squares), device=self.device)
+        weights = torch.ones_like(self.squares[:, 0])
         chosen = weights.multinomial(n, replacement=True, generator=generator)
         place = torch.rand(n, 2, generator=generator, dtype=self.dtype, device=self.device)
         corner = self.squares[chosen]
@@ -43,7 +43,7 @@ class Checkerboard(GenerativeModel):
         """Compute log p(x), `(B, 2)` to `(B,)`, in nats: −log 32 on black squares, −∞ elsewhere."""
         place = self.check_x(x)[:, None] - self.squares
         inside = ((place >= 0) & (place < 2)).all(2).any(1)
-        return torch.where(inside, -self.entropy(), -math.inf).to(x.dtype)
+        return x.new_full(inside.shape, -self.entropy()).masked_fill(~inside, -math.inf)
 
     def entropy(self) -> float:
         """Compute −E[log p(x)] in nats: the logarithm of the area."""
@@ -70,7 +70,7 @@ class IsotropicMixture(GenerativeModel):
     def __init__(self, means: Tensor, sigma: float, weights: Tensor | None = None) -> None:
         super().__init__((2,))
         self.sigma = positive_float("sigma", sigma)
-        weights = torch.ones(len(batch("means", means, (2,)))) if weights is None else weights
+        weights = torch.ones(len(batch("means", means, (2,))), device=means.device) if weights is None else weights
         if weights.shape != (len(means),):
             raise ValueError(f"weights: expected shape ({len(means)},), got shape {tuple(weights.shape)}")
         if not (weights >= 0).all() or not 0 < weights.sum() < math.inf:
@@ -100,7 +100,10 @@ class IsotropicMixture(GenerativeModel):
         if not 0 <= alpha_bar_t <= 1:
             raise ValueError(f"alpha_bar_t: expected a number in [0, 1], got {alpha_bar_t}")
         sigma = math.sqrt(alpha_bar_t * self.sigma**2 + 1 - alpha_bar_t)
-        return IsotropicMixture(math.sqrt(alpha_bar_t) * self.means, sigma, self.log_weights.exp())
+        other = IsotropicMixture(math.sqrt(alpha_bar_t) * self.means, sigma, self.log_weights.exp()).to(self.means)
+        other.means.copy_(math.sqrt(alpha_bar_t) * self.means)  # PyTorch's default precision may be a lower one
+        other.log_weights.copy_(self.log_weights)
+        return other
 
     def score(self, x_t: Tensor, alpha_bar_t: Tensor | float = 1.0) -> Tensor:
         """Compute ∇ log p(x_t), `(B, 2)` to `(B, 2)`, of this density (ᾱ = 1) or of `diffused(alpha_bar_t)`.

@@ -5,6 +5,7 @@ several processes, with checkpoints, is `python -m gen_utils.distributed`.
 """
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -26,8 +27,16 @@ class Step:
 
 
 def device() -> torch.device:
-    """Return the GPU if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """Return the GPU if there is one, else the CPU.
+
+    An Apple GPU, MPS, lacks some operations, so it is taken only where PyTorch may do those on the CPU: set
+    `PYTORCH_ENABLE_MPS_FALLBACK=1` before Python starts. It has no float64 either: what a chapter or a closed-form
+    `fit` does in double precision needs its data on the CPU.
+    """
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    mps = torch.backends.mps.is_available() and os.environ.get("PYTORCH_ENABLE_MPS_FALLBACK") == "1"
+    return torch.device("mps" if mps else "cpu")
 
 
 def train_steps(
@@ -193,6 +202,8 @@ def check_training(model: Model, x: Tensor, y: Tensor | None, steps: int, batch_
     model.check_x(x)
     if y is not None and len(y) != len(x):
         raise ValueError(f"y: expected a label for each of the {len(x)} examples, got {len(y)}")
+    if y is not None:  # where labels are missing, the loss says so
+        model.check_y(y, len(x))
     positive("steps", steps)
     if positive("batch_size", batch_size) > len(x):
         raise ValueError(f"batch_size: expected at most the {len(x)} examples of x, got {batch_size}")
@@ -202,17 +213,10 @@ def check_training(model: Model, x: Tensor, y: Tensor | None, steps: int, batch_
 
 
 def check_finite(name: str, losses: dict[str, float], parameters: Iterable[Tensor], number: int, lr: float) -> None:
-    """Stop before update `number` where the loss of this name, or the gradient in `parameters`, is not finite.
-
-    Args:
-        name: which of `losses` the update minimises.
-        losses: the losses so far in this step.
-        parameters: the weights that the update changes.
-        number: the step's number.
-        lr: the highest learning rate.
+    """Stop before update `number` where the loss `losses[name]`, or the gradient in `parameters`, is not finite.
 
     Raises:
-        FloatingPointError: says what became infinite or NaN, and when.
+        FloatingPointError: says what became infinite or NaN, and when, with the step's losses so far and its `lr`.
     """
     norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
     bad = "" if norm.isfinite() else f"gradient's norm became {norm.item()}"
@@ -240,6 +244,6 @@ def average(averaged: list[Tensor], current: list[Tensor], number: int | Tensor)
 
     Made for `torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=average)`.
     """
-    rate = averaging_rate(torch.as_tensor(number, dtype=torch.float64)).item()
+    rate = averaging_rate(torch.tensor(float(number), dtype=torch.float64)).item()  # on the CPU: MPS has no float64
     for mean, weights in zip(averaged, current, strict=True):
         mean.lerp_(weights, rate)

@@ -122,14 +122,14 @@ def origin(widget, tmp_path_factory):
     (folder / "_static/vendor/ort").symlink_to(ROOT / "book/_static/vendor/ort")
     (folder / "_static/models").symlink_to(widget._graphs["prepare"].path.parent)
     state = {key: value for key, value in widget.get_state().items() if not key.startswith(("_", "layout"))}
-    (folder / "state.json").write_text(json.dumps(state))
-    (folder / "posterior.css").write_text(widget._css)
+    (folder / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    (folder / "posterior.css").write_text(widget._css, encoding="utf-8")
     (folder / "lib").symlink_to(ROOT / "gen_utils/page/lib")
-    (folder / "posterior.js").write_text(str(widget._esm))
-    (folder / "pad.js").write_text(PAD.replace("EXAMPLES", widget.examples))
-    (folder / "widget.js").write_text(WIDGET)
+    (folder / "posterior.js").write_text(str(widget._esm), encoding="utf-8")
+    (folder / "pad.js").write_text(PAD.replace("EXAMPLES", widget.examples), encoding="utf-8")
+    (folder / "widget.js").write_text(WIDGET, encoding="utf-8")
     for name in ("pad", "widget"):
-        (folder / f"{name}.html").write_text(HTML.replace("NAME", name))
+        (folder / f"{name}.html").write_text(HTML.replace("NAME", name), encoding="utf-8")
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -344,6 +344,24 @@ def test_the_keyboard_draws_too(page):
             page.keyboard.press(key)
     page.keyboard.press("Space")
     assert ink(page)[0, 0, :8, :8].min() == 1
+
+
+def test_the_first_stroke_erases_what_was_shown(page):
+    line = [[60, 140], [220, 140]]
+    page.evaluate("(line) => { pad.clear(); draw([line]); }", line)
+    alone, ghost = ink(page), page.locator(".gu-ghost")
+    page.get_by_role("button", name="An example").click()
+    assert ghost.count() == 1
+    assert ink(page).max() == 1  # pale on the paper, whole as ink
+    page.evaluate("(line) => draw([line])", line)
+    assert ghost.count() == 0
+    assert (ink(page) == alone).all()
+    page.evaluate("draw([[[140, 60], [140, 220]]])")  # the second adds to it
+    assert (ink(page) >= alone).all()
+    assert ink(page).sum() > 1.5 * alone.sum()
+    page.get_by_role("button", name="An example").click()
+    page.locator(".gu-ink").press("Space")  # a dot in the middle
+    assert ink(page).sum() == pytest.approx(np.pi * (S / 24) ** 2, rel=0.02)
 
 
 def test_examples_come_in_turn_and_targets_fit_a_finger(page, widget, images):

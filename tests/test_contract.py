@@ -5,6 +5,7 @@ import inspect
 import json
 import math
 import re
+from functools import partial
 from hashlib import sha256
 
 import pytest
@@ -24,6 +25,7 @@ from gen_utils.models.gan import GAN
 from gen_utils.models.made import MADE
 from gen_utils.models.mixtures import BernoulliMixture, GaussianMixture, Mixture, em_steps
 from gen_utils.models.ppca import PPCA
+from gen_utils.models.samplers import inpaint
 from gen_utils.models.schedule import cosine
 from gen_utils.models.vae import VAE, GaussianVAE
 from gen_utils.page import export
@@ -299,7 +301,7 @@ def ship(model, name):
     pretrained.save(model, name)
     file = pretrained.FOLDER / f"{name}.safetensors"
     digests = {file.name: sha256(file.read_bytes()).hexdigest()}
-    (pretrained.FOLDER / "digests.json").write_text(json.dumps(digests))
+    (pretrained.FOLDER / "digests.json").write_text(json.dumps(digests), encoding="utf-8")
     return file
 
 
@@ -356,7 +358,7 @@ def test_unknown_weights_are_refused_and_the_known_ones_named():
 
 def test_the_shipped_weights_are_whole(monkeypatch):
     monkeypatch.undo()  # the true folder
-    digests = json.loads((pretrained.FOLDER / "digests.json").read_text())
+    digests = json.loads((pretrained.FOLDER / "digests.json").read_text(encoding="utf-8"))
     assert digests
     assert {path.name for path in pretrained.FOLDER.glob("*.safetensors")} == set(digests)
     for file, digest in digests.items():
@@ -484,6 +486,7 @@ def test_every_door_checks_its_examples(name):
             (ValueError, f"shape {model.event_shape}", examples(model)[0]),
             (ValueError, "1.5" if model.support == (0.0, 1.0) else "NaN", wrong),
             (TypeError, "float64", examples(model).double()),
+            (ValueError, "the model's device, cpu, got meta", examples(model).to("meta")),
         ]:
             with pytest.raises(error, match="x: expected") as refusal:
                 call(x)
@@ -503,6 +506,18 @@ def doors_of_y(model):
         calls["encode"] = lambda y: model.encode(x, y)
         calls["log_weights"] = lambda y: model.log_weights(x, 2, y)
         calls["log_likelihood_table"] = lambda y: model.log_likelihood_table(x, z, y)
+    if isinstance(model, Diffusion):
+        noise, log_snr = torch.zeros_like(x), model.schedule.log_snr[-1:].expand(3)
+        calls["predict"] = lambda y: model.predict(noise, log_snr, y)
+        calls["guided"] = lambda y: model.guided(noise, log_snr, y, 2.0)
+        calls["guided, inpainted"] = lambda y: list(
+            inpaint(partial(model.guided, y=y, guidance=2.0), noise, model.schedule, noise, noise > 0)
+        )
+        calls["bound_term"] = lambda y: model.bound_term(x, torch.ones(3).long(), y)
+        calls["the first state"] = lambda y: next(model.sample_path(3, y))
+    trainer = train_gan_steps if isinstance(model, GAN) else train_steps
+    if isinstance(model, Trainable | GAN):
+        calls["train_steps"] = lambda y: next(trainer(model, x, y, steps=1, batch_size=3))
     return calls
 
 
@@ -513,20 +528,34 @@ def test_every_door_checks_its_labels(name):
         wrong = {"takes no labels, got some": torch.zeros(3).long()}
     else:
         most = model.classes - 1
-        wrong = {f"0…{most + 1}": torch.tensor([0, 0, most + 1])}
+        wrong = {
+            f"0…{most + 1}": torch.tensor([0, 0, most + 1]),
+            f"-1…{most}": torch.tensor([0, -1, most]),
+            r"(shape \(2,\)|got 2$)": torch.tensor([0, 1]),
+            r"shape \(3, 1\)": torch.zeros(3, 1).long(),
+            "int32": torch.zeros(3).int(),
+            "float32": torch.zeros(3),
+            "list": [0, 1, 2],
+            "meta": torch.zeros(3, device="meta").long(),
+        }
         if not isinstance(model, Diffusion):  # without labels, a diffusion model is about p(x)
             wrong[f"takes 3 labels 0…{most}, got none"] = None
-    for call in doors_of_y(model).values():
+    for door, call in doors_of_y(model).items():
         for came, y in wrong.items():
-            with pytest.raises(ValueError, match=f"^y: .*{came}"):
+            with pytest.raises((TypeError, ValueError), match=f"^y: .*{came}"):
                 call(y)
+        if "guided" in door:
+            with pytest.raises(ValueError, match=r"^y: guidance expected labels, got none"):
+                call(None)
 
 
 @every_model
-def test_every_door_checks_its_numbers(name):
+@pytest.mark.parametrize("n", [0, -1, True, 2.0, None])
+def test_every_door_checks_its_numbers(name, n):
     model = build(name)
+    error = ValueError if type(n) is int else TypeError
     for draw in offered(model, DRAWS).values():
-        refused(ValueError, "n: expected a positive integer, got 0", lambda draw=draw: draw(0, labels(model)))
+        refused(error, f"n: expected a positive integer, got {n}", lambda draw=draw: draw(n, labels(model)))
 
 
 @pytest.mark.parametrize(

@@ -482,7 +482,9 @@ def test_only_the_loss_changes_the_network_s_state():
         (lambda: Diffusion(Spy(2)), r"expected \(1, 4\) from inputs of shapes \(1, 2\), \(1,\), got \(1, 2\)"),
         (lambda: ImageDiffusion(UNet(), event_shape=(3, 28, 28)), r"expected \(1, 6, 28, 28\) .* got RuntimeError"),
         (lambda: ImageDiffusion(UNet(), event_shape=(1, 32, 32)), r"expected \(1, 2, 32, 32\) .* got RuntimeError"),
-        (lambda: ImageDiffusion(UNet(classes=4), classes=5), "got IndexError"),
+        (lambda: ImageDiffusion(UNet(classes=4), classes=5), "expected one for classes=5, got classes=4"),
+        (lambda: ImageDiffusion(UNet(classes=12)), "expected one for classes=10, got classes=12"),
+        (lambda: ImageDiffusion(UNet(), classes=None), "expected one for classes=None, got classes=10"),
     ],
 )
 def test_a_network_that_does_not_fit_is_refused(build, found):

@@ -16,6 +16,7 @@ arXiv:2107.00630 (steps spread over a batch); Ho and Salimans 2022, arXiv:2207.1
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -74,7 +75,8 @@ class Diffusion(Trainable, GenerativeModel):
         if not 0 <= bound_weight < math.inf:
             raise ValueError(f"bound_weight: expected a number that is not negative, got {bound_weight}")
         self.network, self.bound_weight = network, bound_weight
-        self.schedule = Schedule(cosine() if alpha_bar is None else alpha_bar)
+        alpha_bar = (cosine() if alpha_bar is None else alpha_bar).to(self.device)
+        self.schedule = Schedule(alpha_bar, torch.promote_types(self.dtype, torch.float32))
         self._try_network()
 
     def predict(self, x_t: Tensor, log_snr: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -86,7 +88,12 @@ class Diffusion(Trainable, GenerativeModel):
 
         ε̂ = ε̂(x_t) + ω (ε̂(x_t, y) − ε̂(x_t)), and the same in v and x_0, which are affine in ε. c is that of the
         label. Ho and Salimans 2022, eq. 6, whose weight is ω − 1.
+
+        Raises:
+            ValueError: no labels, or a model that takes none.
         """
+        if y is None:
+            raise ValueError("y: guidance expected labels, got none")
         cond = torch.cat([*self._cond(None, len(x_t)), *self._cond(y, len(x_t))])
         x0_hat, c = self._predict(torch.cat([x_t, x_t]), torch.cat([log_snr, log_snr]), cond)
         without, with_label = x0_hat.chunk(2)
@@ -103,14 +110,13 @@ class Diffusion(Trainable, GenerativeModel):
         x0, cond = self._x0(x), self._cond(y, len(x))
         if y is not None:
             (no_label,) = self._cond(None, len(y))
-            dropped = torch.rand(len(y), generator=generator, device=y.device) < LABEL_DROPOUT
+            dropped = torch.rand(len(y), generator=generator, dtype=x0.dtype, device=y.device) < LABEL_DROPOUT
             cond = (torch.where(dropped, no_label, y),)
         t = self._random_steps(x0, generator)
         alpha_bar_t = append_dims(self.schedule.alpha_bar[t], x0)
         eps = noise_like(x0, generator=generator)
         x_t = q_sample(x0, eps, alpha_bar_t)
-        # In mixed precision the network's output has 16 bits; the bound needs all 32.
-        v_hat, c = self.network(x_t, self.schedule.log_snr[t], *cond).to(x_t.dtype).chunk(2, 1)
+        v_hat, c = self._outputs(x_t, self.schedule.log_snr[t], *cond)
         simple = (velocity(x0, eps, alpha_bar_t) - v_hat).square().flatten(1).sum(1)
         x0_hat = x0_from_v(v_hat.detach(), x_t, alpha_bar_t)
         bound = self.schedule.T * self.bound_term_from(x0, x0_hat, c, t)
@@ -158,8 +164,7 @@ class Diffusion(Trainable, GenerativeModel):
         if t.shape != (len(x),) or t.is_floating_point() or t.amin() < 1 or t.amax() > self.schedule.T:
             raise ValueError(f"t: expected shape ({len(x)},) with steps 1…{self.schedule.T}, got {t}")
         x_t = q_sample(x0, noise_like(x0, generator=generator), append_dims(self.schedule.alpha_bar[t], x0))
-        with evaluation_mode(self.network):
-            x0_hat, learned = self.predict(x_t, self.schedule.log_snr[t], y)
+        x0_hat, learned = self.predict(x_t, self.schedule.log_snr[t], y)
         return self.bound_term_from(x0, x0_hat, learned if c is None else torch.full_like(x0, c), t)
 
     @torch.no_grad()
@@ -189,22 +194,24 @@ class Diffusion(Trainable, GenerativeModel):
         self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None
     ) -> Iterator[Tensor]:
         """Draw n examples by ancestral sampling and yield x_T, …, x_0, each `(n, *event_shape)`."""
-        x_T = torch.empty(positive("n", n), *self.event_shape, dtype=self.dtype, device=self.device)
-        x_T = noise_like(x_T, generator=generator)
-
-        def predict(x_t: Tensor, log_snr: Tensor) -> tuple[Tensor, Tensor]:
-            with evaluation_mode(self.network):
-                return self.predict(x_t, log_snr, y)
-
-        yield from ddpm(predict, x_T, self.schedule, generator=generator)
+        self._cond(y, positive("n", n))  # refuses wrong labels at once
+        x_T = noise_like(self.schedule.alpha_bar.new_empty(n, *self.event_shape), generator=generator)
+        for x_t in ddpm(partial(self.predict, y=y), x_T, self.schedule, generator=generator):
+            yield x_t.to(self.dtype)
 
     def sample(self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
         """Draw n examples by ancestral sampling, `(n, *event_shape)`, over all steps of the schedule."""
         return deque(self.sample_path(n, y, generator=generator), maxlen=1)[0]
 
     def _predict(self, x_t: Tensor, log_snr: Tensor, *cond: Tensor) -> tuple[Tensor, Tensor]:
-        v, c = self.network(x_t, log_snr, *cond).chunk(2, 1)
+        with evaluation_mode(self.network):  # also between two steps of training
+            v, c = self._outputs(x_t, log_snr, *cond)
         return x0_from_v(v, x_t, append_dims(alpha_bar_from(log_snr), x_t)), c
+
+    def _outputs(self, x_t: Tensor, log_snr: Tensor, *cond: Tensor) -> tuple[Tensor, ...]:
+        # v and c. The network may compute with 16 bits, in mixed precision too; the steps and the bound need 32.
+        output = self.network(x_t.to(self.dtype), log_snr.to(self.dtype), *cond)
+        return output.to(x_t.dtype).chunk(2, 1)
 
     def _cond(self, y: Tensor | None, n: int) -> tuple[Tensor, ...]:
         # The network's last argument, if it has classes: n labels, or `classes` n times where there is no label.
@@ -214,7 +221,7 @@ class Diffusion(Trainable, GenerativeModel):
         return () if y is None else (y,)
 
     def _x0(self, x: Tensor) -> Tensor:
-        return self.check_x(x)
+        return self.check_x(x).to(self.schedule.alpha_bar.dtype)
 
     def _random_steps(self, x0: Tensor, generator: torch.Generator | None) -> Tensor:
         # At equal distances through 1…T, from a random start: each t is uniform, and a batch has t of all sizes.
@@ -223,6 +230,8 @@ class Diffusion(Trainable, GenerativeModel):
         return 1 + (start + torch.arange(B, device=x0.device) * T // B) % T
 
     def _try_network(self) -> None:
+        if (classes := getattr(self.network, "classes", self.classes)) != self.classes:
+            raise ValueError(f"network: expected one for classes={self.classes}, got classes={classes}")
         x_t = torch.zeros(1, *self.event_shape, dtype=self.dtype, device=self.device)
         inputs = x_t, self.schedule.log_snr[-1:].to(x_t), *self._cond(None, 1)
         expected = (1, 2 * self.event_shape[0], *self.event_shape[1:])
@@ -257,8 +266,9 @@ class ImageDiffusion(Diffusion):
 
     def check_x(self, x: Tensor) -> Tensor:
         """Return `x`, images `(B, *event_shape)` in [0, 1] in steps of 1/255, or say what is wrong."""
-        levels = 255 * super().check_x(x)
-        if not torch.compiler.is_compiling() and ((off := (levels - levels.round()).abs()) > 1e-3).any():
+        levels = 255 * super().check_x(x).to(self.schedule.alpha_bar.dtype)
+        room = max(1e-3, 128 * torch.finfo(x.dtype).eps)  # with 16 bits, as near as they come to a step
+        if not torch.compiler.is_compiling() and ((off := (levels - levels.round()).abs()) > room).any():
             raise ValueError(f"x: expected multiples of 1/255, got {x.flatten()[off.argmax()]:.8g}")
         return x
 
@@ -296,4 +306,7 @@ class ImageDiffusion(Diffusion):
         return (log_near + torch.log(-torch.expm1(log_far - log_near))).flatten(1).sum(1)
 
     def _x0(self, x: Tensor) -> Tensor:
-        return 2 * self.check_x(x) - 1
+        levels = self.check_x(x).to(self.schedule.alpha_bar.dtype)
+        if levels.dtype != x.dtype:
+            levels = (255 * levels).round() / 255  # the level that 16 bits came near to
+        return 2 * levels - 1

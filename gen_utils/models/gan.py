@@ -112,6 +112,7 @@ class GAN(GenerativeModel):
     generator: nn.Module
     discriminator: nn.Module
     betas = BETAS
+    sixteen_bits = True
 
     def __init__(
         self,

@@ -73,7 +73,7 @@ class Mixture(GenerativeModel):
 
     def _draw_z(self, n: int, y: Tensor | None, generator: torch.Generator | None) -> Tensor:
         self.check_y(y, positive("n", n))
-        return self.pi.multinomial(n, replacement=True, generator=generator)
+        return self.pi.to(self.dtype).multinomial(n, replacement=True, generator=generator)
 
     def _choose(self, x: Tensor, scaled: Tensor, generator: torch.Generator | None) -> Tensor:
         # K different examples of x, `(K, *event_shape)`, spread by k-means++ on `scaled`, which is x in other units.
@@ -162,8 +162,8 @@ class GaussianMixture(Mixture):
 
     def log_joint(self, x: Tensor) -> Tensor:
         """Compute log π_k + log N(x | μ_k, Σ_k): `(B, K)` in nats from `(B, D)`."""
-        normal = MultivariateNormal(self.mu, scale_tril=torch.linalg.cholesky(self.covariance))
         parts = self.check_x(x).split(max(1, PART // self.mu.numel()))
+        normal = MultivariateNormal(self.mu, scale_tril=torch.linalg.cholesky(self.covariance))
         return self.pi.log() + torch.cat([normal.log_prob(part[:, None]) for part in parts])
 
     @torch.no_grad()

@@ -5,7 +5,8 @@ r"""Samplers, from noise to data: free functions that need no network, only its 
 x̂_0 is the prediction of the clean data in x_t, and c sets the variance of the step back: β̃ at −1, β at 1 (see
 `Schedule.log_variance`). `Diffusion.predict` is such a function, and `from_score` makes one from a known score. Each
 sampler starts from x_T ~ N(0, I), takes the steps of a schedule from the last to the first, and yields the state
-after each. For fewer steps, give it a shorter schedule: `schedule.strided(20)`.
+after each. For fewer steps, give it a shorter schedule: `schedule.strided(20)`. From x_T of 16 bits the states have
+32, since a step may be smaller than the last of 16.
 
 All samplers without fresh noise follow the same curves. With cos ψ = √ᾱ and sin ψ = √(1 − ᾱ) the noisy data is
 x = cos ψ x_0 + sin ψ ε, and the probability-flow ODE is dx/dψ = v, the velocity itself.
@@ -88,7 +89,7 @@ def ddpm(
 ) -> Iterator[Tensor]:
     """Yield x_T, …, x_0 of ancestral sampling, each `(B, …)`, with variances by the c that `predict` returns."""
     a = schedule.alpha_bar
-    yield (x := batch("x_T", x_T))
+    yield (x := _start(x_T))
     for t in range(schedule.T, 0, -1):
         x0_hat, c = predict(x, _log_snr(schedule, t, x))
         eps = noise_like(x, generator=generator)
@@ -107,7 +108,7 @@ def ddim(
     if not 0 <= eta <= 1:
         raise ValueError(f"eta: expected a number in [0, 1], got {eta}")
     a = schedule.alpha_bar
-    yield (x := batch("x_T", x_T))
+    yield (x := _start(x_T))
     for t in range(schedule.T, 0, -1):
         x0_hat, _ = predict(x, _log_snr(schedule, t, x))
         eps = noise_like(x, generator=generator) if eta else torch.zeros_like(x)
@@ -122,7 +123,7 @@ def probability_flow(predict: Predict, x_T: Tensor, schedule: Schedule) -> Itera
     at ψ = 0 there is no noise, and v cannot be predicted.
     """
     psi = _angles(schedule)
-    yield (x := batch("x_T", x_T))
+    yield (x := _start(x_T))
     for t in range(schedule.T, 1, -1):
         step = psi[t - 1] - psi[t]
         v = _velocity(predict, x, schedule, t)
@@ -141,7 +142,7 @@ def reverse_sde(
     is log ᾱ_s/ᾱ_t; the last adds no noise.
     """
     a = schedule.alpha_bar
-    yield (x := batch("x_T", x_T))
+    yield (x := _start(x_T))
     for t in range(schedule.T, 0, -1):
         score = score_from_x0(predict(x, _log_snr(schedule, t, x))[0], x, a[t])
         step = (a[t - 1] / a[t]).log()
@@ -158,7 +159,7 @@ def flow_matching(predict: Predict, x_T: Tensor, schedule: Schedule) -> Iterator
     """
     scale = _angles(schedule).cos() + _angles(schedule).sin()
     tau = _angles(schedule).sin() / scale
-    yield (x := batch("x_T", x_T) / scale[-1])
+    yield (x := _start(x_T) / scale[-1])
     for t in range(schedule.T, 0, -1):
         x_t = scale[t] * x
         x0_hat, _ = predict(x_t, _log_snr(schedule, t, x))
@@ -197,9 +198,11 @@ def inpaint(
         ValueError: `known` of another shape than x_T, a mask that does not broadcast to it, or repeats that are not
             positive.
     """
-    if mask.dtype != torch.bool:
-        raise TypeError(f"mask: expected a boolean tensor, got dtype {mask.dtype}")
-    a, x, known = schedule.alpha_bar, batch("x_T", x_T), batch("known", known, x_T.shape[1:], dtype=x_T.dtype)
+    kind = f"dtype {mask.dtype}" if isinstance(mask, Tensor) else type(mask).__name__
+    if kind != "dtype torch.bool":
+        raise TypeError(f"mask: expected a boolean tensor, got {kind}")
+    a, x = schedule.alpha_bar, _start(x_T)
+    known = batch("known", known, x_T.shape[1:], dtype=x_T.dtype).to(x.dtype)
     if len(known) != len(x):
         raise ValueError(f"known: expected shape {tuple(x.shape)}, got shape {tuple(known.shape)}")
     if mask.ndim > x.ndim or any(m not in (1, n) for m, n in zip(mask.shape[::-1], x.shape[::-1], strict=False)):
@@ -223,7 +226,7 @@ def ode_log_prob(predict: Predict, x0: Tensor, schedule: Schedule) -> Tensor:
     log p(x_0) = log N(x_T | 0, I) + ∫ div v dψ from data to noise, by Heun's method. Autograd gives the exact
     divergence, with one backward pass for each dimension. Song et al. 2021, eq. 39.
     """
-    x, psi = batch("x0", x0), _angles(schedule)
+    x, psi = _start(x0, "x0"), _angles(schedule)
     # At t = 0 there is no noise: ε̂ is 0, and v with it.
     v, divergence, integral = torch.zeros_like(x), x.new_zeros(len(x)), x.new_zeros(len(x))
     for t in range(1, schedule.T + 1):
@@ -235,8 +238,12 @@ def ode_log_prob(predict: Predict, x0: Tensor, schedule: Schedule) -> Tensor:
     return normal_log_prob(x.flatten(1)) + integral
 
 
+def _start(x: Tensor, name: str = "x_T") -> Tensor:
+    return batch(name, x).to(torch.promote_types(x.dtype, torch.float32))
+
+
 def _log_snr(schedule: Schedule, t: int, x: Tensor) -> Tensor:
-    return schedule.log_snr[t].expand(len(x))
+    return schedule.log_snr[t].to(x).expand(len(x))
 
 
 def _angles(schedule: Schedule) -> Tensor:

@@ -10,6 +10,8 @@ and variances between β and β̃); Salimans and Ho 2022, arXiv:2202.00512 (the 
 """
 
 import math
+from collections.abc import Callable
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -36,10 +38,11 @@ class Schedule(nn.Module):
 
     `alpha_bar` ᾱ_t, `beta` β_t, `beta_tilde` β̃_t, the variance of q(x_{t−1}|x_t, x_0), `log_beta_tilde`, where β̃_2
     takes the place of β̃_1 = 0, and `log_snr` log(ᾱ_t / (1 − ᾱ_t)), which is infinite at 0. They are computed in
-    double precision.
+    double precision, and keep 32 bits where a model goes to 16: there ᾱ_t would round to 1.
 
     Args:
         alpha_bar: the signal that is left, `(T + 1,)`: 1, then falling, always above 0.
+        dtype: precision of the buffers; PyTorch's default one if not given.
 
     Raises:
         ValueError: another shape, or numbers that do not fall from 1 or do not stay above 0.
@@ -51,11 +54,11 @@ class Schedule(nn.Module):
     log_snr: Tensor
     log_beta_tilde: Tensor
 
-    def __init__(self, alpha_bar: Tensor) -> None:
+    def __init__(self, alpha_bar: Tensor, dtype: torch.dtype | None = None) -> None:
         super().__init__()
-        dtype = torch.get_default_dtype()
-        # Rounded first, so that 1 − ᾱ_t of `q_sample` agrees with the other buffers.
-        alpha_bar = alpha_bar.to(dtype).double()
+        dtype, device = dtype or torch.get_default_dtype(), alpha_bar.device
+        # Rounded first, so that 1 − ᾱ_t of `q_sample` agrees with the other buffers. On the CPU: MPS has no float64.
+        alpha_bar = alpha_bar.cpu().to(dtype).double()
         if alpha_bar.ndim != 1 or len(alpha_bar) < 2:
             raise ValueError(f"alpha_bar: expected shape (T + 1,) with T ≥ 1, got shape {tuple(alpha_bar.shape)}")
         steps = alpha_bar.diff()
@@ -75,7 +78,14 @@ class Schedule(nn.Module):
             ("log_snr", alpha_bar.logit()),
             ("log_beta_tilde", log_beta_tilde),
         ):
-            self.register_buffer(name, values.to(dtype))
+            self.register_buffer(name, values.to(device, dtype))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        def apply(values: Tensor) -> Tensor:
+            moved = fn(values)
+            return moved if moved.dtype.itemsize >= 4 else values.to(moved.device)
+
+        return super()._apply(apply, recurse)
 
     @property
     def T(self) -> int:  # noqa: N802
@@ -90,8 +100,8 @@ class Schedule(nn.Module):
         """
         if positive("steps", steps) > self.T:
             raise ValueError(f"steps: expected at most the {self.T} of the schedule, got {steps}")
-        i = torch.arange(steps + 1, dtype=torch.float64, device=self.alpha_bar.device)
-        return Schedule(self.alpha_bar[self.strided_step(i, steps)]).to(self.alpha_bar.dtype)
+        i = torch.arange(steps + 1, dtype=torch.float64)
+        return Schedule(self.alpha_bar[self.strided_step(i, steps)], self.alpha_bar.dtype)
 
     def strided_step(self, i: Tensor, steps: Tensor | int) -> Tensor:
         """Compute t = round(i T / steps), step i of `strided(steps)`: whole numbers, of the shape of i."""
@@ -105,7 +115,7 @@ class Schedule(nn.Module):
         """
         log_beta, log_beta_tilde = self.beta[t].log(), self.log_beta_tilde[t]
         if isinstance(c, Tensor):
-            log_beta, log_beta_tilde = append_dims(log_beta, c), append_dims(log_beta_tilde, c)
+            log_beta, log_beta_tilde = (append_dims(each, c).to(c) for each in (log_beta, log_beta_tilde))
         return torch.lerp(log_beta_tilde, log_beta, (1 + c) / 2)
 
 

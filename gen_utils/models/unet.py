@@ -49,12 +49,13 @@ class UNet(nn.Module):
         super().__init__()
         if len(event_shape) != 3 or any(positive("event_shape", size) % 4 for size in event_shape[1:]):
             raise ValueError(f"event_shape: expected (C, H, W), H and W divisible by 4, got {tuple(event_shape)}")
+        self.classes = positive("classes", classes)
         pixels = 4 * positive("event_shape", event_shape[0])  # numbers in a block of 2 × 2 pixels
         wide = 2 * positive("width", width)
         coarse = REDUCED, event_shape[1] // 4, event_shape[2] // 4
         self.register_buffer("frequencies", torch.logspace(-1, 0.5, 16), persistent=False)
         self.noise_embedding = nn.Linear(32, EMBEDDING)
-        self.label_embedding = nn.Embedding(positive("classes", classes) + 1, EMBEDDING)
+        self.label_embedding = nn.Embedding(classes + 1, EMBEDDING)
         self.embedding = nn.Linear(EMBEDDING, EMBEDDING)
         self.conv_in = nn.Conv2d(pixels, width, 3, padding=1)  # (B, width, H/2, W/2)
         self.fine = Block(width, width, EMBEDDING)
