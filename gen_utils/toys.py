@@ -133,7 +133,7 @@ class IsotropicMixture(GenerativeModel):
         # Points and means, moved to the origin if the means lie farther from it than from each other: products of
         # large coordinates would lose their small differences.
         centre = self.means.mean(0)
-        centre = torch.where(centre.abs() > (self.means - centre).abs().amax(), centre, 0.0)
+        centre = torch.where(centre.abs() > (self.means - centre).abs().max(), centre, 0.0)
         return x_t - alpha_bar_t**0.5 * centre, self.means - centre
 
     def entropy(self) -> float:

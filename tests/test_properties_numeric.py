@@ -139,9 +139,12 @@ def test_bandwidths_that_reach_nobody_are_not_chosen_among():
 def moved_log_prob(name, x, unit, shift):
     """Log p of the model of `x`, with all its own settings in the units of the data."""
     if name == "histogram":
-        model = Histogram([0] * x.shape[1], [1] * x.shape[1], bins=3).to(x.dtype)
-        model.low.copy_(x.amin(0) - unit / 64)  # in the precision of the data
-        model.high.copy_(x.amax(0) + unit / 64)
+        ends = x.amin(0) - unit / 64, x.amax(0) + unit / 64
+        if x.dtype == torch.float32:
+            return Histogram(*(end.tolist() for end in ends), bins=3).fit(x, 0.5).log_prob(x)
+        model = Histogram([0] * x.shape[1], [1] * x.shape[1], bins=3).double()
+        model.low.copy_(ends[0])  # the constructor would round them
+        model.high.copy_(ends[1])
         return model.fit(x, 0.5).log_prob(x)
     if name == "kde":
         return KDE(x, 0.3 * unit).log_prob(x)
