@@ -1,4 +1,4 @@
-# Every command of the project. All it needs is Linux, Python 3.11+, make and the package registries:
+# Every command of the project. All it needs is Linux, macOS or WSL, Python 3.11+, make and the package registries:
 # the environment, Node and the browser libraries are made by the first target that wants them.
 SHELL := bash
 PYTHON ?= python3
@@ -9,7 +9,7 @@ BUDGET ?= 60
 export GOMP_SPINCOUNT ?= 2000
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: book serve test check execute classifier widgets card lint benchmark scaling requirements repository clean
+.PHONY: book serve test check execute classifier widgets card lint benchmark scaling requirements stamp sbom clean
 .DELETE_ON_ERROR:
 
 book: .venv/installed book/_static/vendor/installed ## build the site from the committed notebooks
@@ -57,11 +57,15 @@ scaling: .venv/installed ## one process beside two: measure it again, and write 
 requirements: .venv/installed ## pin the newest versions that pyproject.toml admits
 	pip-compile --quiet --upgrade --extra book --extra test --strip-extras --no-annotate --no-header \
 	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements.txt pyproject.toml
-	sed -i 's/^\(torch==[0-9.]*\)+cpu/\1/' requirements.txt  # the CPU build's own suffix is not on every index
+	sed -i.bak 's/^\(torch==[0-9.]*\)+cpu/\1/' requirements.txt && rm requirements.txt.bak  # the CPU build's own suffix is not on every index
 	npm install --package-lock-only --ignore-scripts
 
-repository: .venv/installed ## set the repository's address everywhere: make repository URL=https://github.com/you/fork
-	python tools/repository.py "$(URL)"
+export GITHUB_REPOSITORY GITHUB_SHA
+stamp: ## before `make book`, write the address and the commit into what is published; publish.yml calls it
+	python3 tools/repository.py
+
+sbom: .venv/installed book/_static/vendor/installed ## list every package of pip and npm, with versions and licences
+	python book/_ext/licences.py _build/sbom.cdx.json
 
 clean: ## remove everything that these commands made
 	rm -rf .venv _build node_modules book/_static/vendor *.egg-info

@@ -58,7 +58,7 @@ def measured(task: str, who: str, images: int, limit: float) -> dict[str, float]
         cwd=Path(__file__).resolve().parent.parent,
         env=os.environ | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=limit,
     )
     if done.returncode != 0:

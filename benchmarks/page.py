@@ -87,7 +87,7 @@ def main() -> None:
         browser.close()
     date = datetime.now(UTC).date().isoformat()
     report = {"benchmark": "page", "date": date, "machine": about, "versions": versions, "code": digest()}
-    RESULTS.write_text(json.dumps(report | {"rows": rows}, indent=2, ensure_ascii=False) + "\n")
+    RESULTS.write_text(json.dumps(report | {"rows": rows}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     for row in rows:
         kept = "" if row["kept"] else "  NOT KEPT"
         print(f"{row['chapter']}  {row['what']}: {row['found']:g} {row['unit']}, promised {row['promised']:g}{kept}")

@@ -66,7 +66,7 @@ def main() -> None:
             "code": digest(),
             "rows": rows,
         }
-        (out / f"{name}.json").write_text(json.dumps(report, indent=2) + "\n")
+        (out / f"{name}.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         print(table(report))
 
 
@@ -80,7 +80,7 @@ def seconds(text: str) -> float:
 
 def machine() -> dict[str, str | int | float | None]:
     """Name the processor, its cores, the threads that PyTorch uses, the GPU, and the load before the run."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return {
         "cpu": names[0] if names else platform.machine(),

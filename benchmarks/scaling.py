@@ -50,8 +50,8 @@ def main() -> None:
     versions = {"python": platform.python_version(), "torch": version("torch"), "accelerate": version("accelerate")}
     date = datetime.now(UTC).date().isoformat()
     report = {"benchmark": "scaling", "date": date, "machine": about, "versions": versions, "rows": rows}
-    RESULTS.write_text(json.dumps(report, indent=2) + "\n")
-    PAGE.write_text(filled(PAGE.read_text(), report))
+    RESULTS.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), report), encoding="utf-8")
 
 
 def row(name: str) -> dict:
@@ -71,7 +71,7 @@ def launch(name: str, processes: int, threads: int) -> float:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     command += ["-m", "benchmarks.scaling", "--model", name, "--threads", str(threads)]
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8")
     if done.returncode:
         raise RuntimeError(done.stdout + done.stderr)
     return round(float(done.stdout.split()[-1]), 1)

@@ -129,7 +129,7 @@ def batch(
 
     Raises:
         TypeError: not a tensor of floating-point numbers, or not of `dtype` where that is given.
-        ValueError: wrong shape, empty, not finite, or out of range.
+        ValueError: wrong shape, empty, not finite, out of range, or so large that sums of squares might overflow.
     """
     kind = "float" if dtype is None else str(dtype).removeprefix("torch.")
     sizes = "…" if event_shape is None else ", ".join(map(str, event_shape))
@@ -147,6 +147,9 @@ def batch(
         raise ValueError(f"{name}: expected finite values, got {'NaN' if x.isnan().any() else 'infinity'}")
     if low < support[0] or high > support[1]:
         raise ValueError(f"{name}: expected values in [{support[0]:g}, {support[1]:g}], got [{low:.8g}, {high:.8g}]")
+    limit = torch.finfo(x.dtype).max ** 0.4  # sums of many squares have to be finite
+    if max(-low, high) > limit:
+        raise ValueError(f"{name}: expected values within ±{limit:.1g}, got [{low:.8g}, {high:.8g}]; use other units")
     return x
 
 

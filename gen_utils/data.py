@@ -2,6 +2,10 @@
 
 import gzip
 import hashlib
+import io
+import math
+import os
+import zlib
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +19,8 @@ from gen_utils import own_data
 from gen_utils.base import batch
 
 MNIST_SHA256 = "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"
+# From its repository: the course is on no package registry, where anybody could take its name.
+REMEDY = "reinstall gen_utils from the course's repository, or restore the file with `git checkout`"
 # Where Debian's and Ubuntu's package `dataset-fashion-mnist` puts its files.
 FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 FASHION_ADDRESS = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
@@ -26,6 +32,9 @@ FASHION_MD5 = {
     "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
 }
 
+
+MNIST_BYTES = 12_000_000  # no file of a kind is read that is larger than it may be
+MOST_IMAGES = 60_000  # of a part of Fashion-MNIST
 
 FASHION_NAMES = ["T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"]
 
@@ -57,8 +66,8 @@ def mnist() -> Images:
         ValueError: the shipped file is damaged.
     """
     with files("gen_utils").joinpath("datasets/mnist.npz").open("rb") as file:
-        verify(Path(file.name), MNIST_SHA256, "reinstall gen_utils, or restore the file with `git checkout`")
-        data = np.load(file)
+        content = verify(Path(file.name), MNIST_SHA256, REMEDY, MNIST_BYTES)
+    with np.load(io.BytesIO(content), allow_pickle=False) as data:
         return _images(data["x_train"], data["y_train"], data["x_test"], data["y_test"], [*"0123456789"])
 
 
@@ -70,6 +79,7 @@ def fashion_mnist() -> Images:
 
     Raises:
         ConnectionError: the files are neither here nor to be had.
+        ValueError: a file is damaged, or holds other images than 28 × 28 or other labels than 0 to 9.
     """
     paths = [FASHION_FOLDER / name for name in FASHION_MD5]
     if not all(path.exists() for path in paths):
@@ -84,7 +94,10 @@ def fashion_mnist() -> Images:
                 "On Debian or Ubuntu, `apt install dataset-fashion-mnist` brings it; elsewhere put the four "
                 f"files of github.com/zalandoresearch/fashion-mnist into {pooch.os_cache('pooch')}."
             ) from error
-    x_train, y_train, x_test, y_test = (_read_idx(path) for path in paths)
+    x_train, y_train, x_test, y_test = (_read_idx(*file) for file in zip(paths, [(28, 28), ()] * 2, strict=True))
+    for path, x, y in ((paths[1], x_train, y_train), (paths[3], x_test, y_test)):
+        if len(x) != len(y) or y.max() >= len(FASHION_NAMES):
+            raise ValueError(f"{path}: expected {len(x)} labels 0…9, got {len(y)}, the highest {y.max()}")
     return _images(x_train, y_train, x_test, y_test, FASHION_NAMES)
 
 
@@ -117,10 +130,10 @@ def load(source: str) -> Images:
     expected = f"DATASET: expected {names}, or the path of a folder of images or of an .npz file"
     if not source:
         raise ValueError(f"{expected}, got {source!r}")
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))  # unlike Path's own, it allows a user without a home
     if not path.exists():
         raise FileNotFoundError(f"{expected}, got {source!r}; there is none in {Path.cwd()}")
-    if not path.is_dir() and path.suffix != ".npz":
+    if not path.is_dir() and not (path.suffix == ".npz" and path.is_file()):
         raise ValueError(f"{expected}, got {source!r}")
     train, test, classes = own_data.read(path)
     y_train, y_test = (np.array([classes.index(name) for name in part.names]) for part in (train, test))
@@ -141,15 +154,23 @@ def binarize(x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
     return torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device).lt_(x)
 
 
-def verify(path: Path, sha256: str, remedy: str) -> None:
-    """Refuse a file whose content is not what was published.
+def verify(path: Path, sha256: str, remedy: str, most: int) -> bytes:
+    """Return the content of a file of at most `most` bytes, or refuse one that is not what was published.
+
+    What is checked is what is returned: a file that changes afterwards changes nothing.
 
     Raises:
-        ValueError: names the file, the digest expected and found, and the way out.
+        OSError: no such file, or one that cannot be read.
+        ValueError: names the file, the digest or size expected and found, and the way out.
     """
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"{path} is damaged: expected at most {most:,} bytes, found more. To repair it, {remedy}.")
+    found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise ValueError(f"{path} is damaged: expected sha256 {sha256}, found {found}. To repair it, {remedy}.")
+    return content
 
 
 def _images(
@@ -164,9 +185,21 @@ def _images(
     return Images(grey(x_train), label(y_train), grey(x_test), label(y_test), names)
 
 
-def _read_idx(path: Path) -> np.ndarray:
+def _read_idx(path: Path, one: tuple[int, ...]) -> np.ndarray:
+    """Read bytes `(N, *one)` from a zipped IDX file; N is at most `MOST_IMAGES`."""
     # IDX: two zero bytes, the type (8 = uint8), the number of axes, each axis as a big-endian int32, the data.
-    raw = gzip.decompress(path.read_bytes())
-    axes = raw[3]
-    shape = np.frombuffer(raw, ">i4", axes, offset=4)
-    return np.frombuffer(raw, np.uint8, offset=4 + 4 * axes).reshape(shape).copy()
+    axes = 1 + len(one)
+    start = 4 + 4 * axes
+    try:
+        with gzip.open(path) as file:
+            raw = file.read(start + MOST_IMAGES * math.prod(one) + 1)  # what unpacks to more is not unpacked
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: expected a zipped IDX file, got what cannot be unpacked ({error})") from error
+    n, *found = np.frombuffer(raw[4:start], ">u4").tolist() if len(raw) > start else [0]
+    if raw[:4] != bytes([0, 0, 8, axes]) or tuple(found) != one or len(raw) != start + n * math.prod(one):
+        sizes = ", ".join(["N", *map(str, one)])
+        raise ValueError(
+            f"{path}: expected an IDX file of bytes ({sizes}), 1 ≤ N ≤ {MOST_IMAGES:,}, got {len(raw):,} bytes "
+            f"that begin with {raw[:start].hex(' ', 4)}"
+        )
+    return np.frombuffer(raw, np.uint8, offset=start).reshape(n, *one).copy()

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gen_utils.output import say
+
 
 def exercise(check: Callable[[Any], None]) -> Callable[[Any], None]:
     """Turn `check(answer)`, which raises if the answer is wrong, into a function that prints the result."""
@@ -17,9 +19,9 @@ def exercise(check: Callable[[Any], None]) -> Callable[[Any], None]:
             check(answer)
         except Exception as reason:  # a reader's code may raise anything
             kind = "" if isinstance(reason, AssertionError) else f"{type(reason).__name__}: "
-            print(f"Not yet. {kind}{reason}")
+            say(f"Not yet. {kind}{reason}")
         else:
-            print("Right.")
+            say("Right.")
 
     return checked
 

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from gen_utils.base import batch, positive
 from gen_utils.likelihoods import normal_log_prob
 from gen_utils.models.vae import VAE
+from gen_utils.precision import positive_float
 
 ROWS = 100  # of a table of distances at a time: the whole table would take gigabytes, and these fit into the cache
+FEW = 8  # features of which differences are as fast as a matrix product
 
 
 def importance_weighted_bound(log_weights: Tensor, k: int) -> Tensor:
@@ -26,10 +28,12 @@ def importance_weighted_bound(log_weights: Tensor, k: int) -> Tensor:
     never decreases, for any draws. Burda, Grosse and Salakhutdinov 2015, theorem 1.
 
     Raises:
-        ValueError: k does not divide the number of draws.
+        ValueError: k does not divide the number of draws, or a log-weight is NaN or +∞.
     """
     if log_weights.ndim != 2 or len(log_weights) == 0 or len(log_weights) % positive("k", k):
         raise ValueError(f"expected log-weights (K, B) with K a multiple of {k}, got {tuple(log_weights.shape)}")
+    if not (log_weights < math.inf).all():
+        raise ValueError("expected log-weights that are numbers or −∞, got NaN or +∞")
     return (log_weights.unflatten(0, (-1, k)).logsumexp(1) - math.log(k)).mean(0)
 
 
@@ -43,13 +47,14 @@ def grid_log_joint(model: VAE, x: Tensor, points: int = 401, limit: float = 6.0)
     probability of 4e-9 outside ±6.
 
     Raises:
-        ValueError: the latent space is not two-dimensional, or x is not a batch of the model.
+        ValueError: the latent space is not two-dimensional, x is not a batch of the model, or the grid has no area.
     """
     if model.latent_dim != 2:
         raise ValueError(f"a grid needs a two-dimensional latent space, got latent_dim={model.latent_dim}")
     model.check_x(x)
     if positive("points", points) < 2:
         raise ValueError(f"points: expected at least 2, for a grid with cells, got {points}")
+    positive_float("limit", limit, x.dtype)
     axis = torch.linspace(-limit, limit, points, dtype=x.dtype, device=x.device)
     grid = torch.cartesian_prod(axis, axis)
     # In parts: all logits at once would take gigabytes.
@@ -69,8 +74,10 @@ def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
     From `(B, K)` posterior means to `(K,)` booleans. Burda et al. 2015, section 5.1: Cov_x(E_q[z_k]) > 0.01.
 
     Raises:
-        ValueError: fewer than two examples: one has no variance.
+        ValueError: fewer than two examples: one has no variance; or a threshold that is negative or infinite.
     """
+    if not 0 <= threshold < math.inf:
+        raise ValueError(f"threshold: expected a number that is not negative, got {threshold}")
     batch("mu", mu, mu.shape[-1:])
     if len(mu) < 2:
         raise ValueError(f"mu: expected at least 2 examples to take a variance over, got {len(mu)}")
@@ -101,12 +108,19 @@ def frechet_distance(features: Tensor, reference: Tensor) -> float:
     from torchmetrics.image.fid import FrechetInceptionDistance  # here: importing it takes as long as torch
 
     _check_features(features, reference, at_least=2)
+    # Near 0 and at most 1: the covariance is computed as E[ffᵀ] − E[f]E[f]ᵀ, and two of them are multiplied.
+    features, reference = features.double(), reference.double()
+    centre = reference.mean(0)
+    features, reference = features - centre, reference - centre
+    unit = max(features.abs().max(), reference.abs().max()).item()
+    if unit == 0:  # twice the same point
+        return 0.0
     given = nn.Identity()  # the features are computed already
     given.num_features = features.shape[1]  # type: ignore[assignment]
     distance = FrechetInceptionDistance(feature=given).to(features.device)
-    distance.update(reference.double(), real=True)
-    distance.update(features.double(), real=False)
-    return distance.compute().item()
+    distance.update(reference / unit, real=True)
+    distance.update(features / unit, real=False)
+    return max(0.0, distance.compute().item()) * unit**2
 
 
 def precision_recall_density_coverage(features: Tensor, reference: Tensor, k: int = 5) -> dict[str, float]:
@@ -142,8 +156,9 @@ def neighbourhood_scores(features: Tensor, reference: Tensor, k: int = 5) -> dic
         ValueError: features of another shape or that are not finite, or a set of no more than k.
     """
     _check_features(features, reference, at_least=positive("k", k) + 1)
-    centre = reference.mean(0)  # small coordinates lose less to rounding
-    features, reference = features - centre, reference - centre
+    # Small coordinates lose less to rounding. One that is far away moves a median less than a mean.
+    centre = reference.median(0).values
+    features, reference = (x.double() - centre for x in (features, reference))
     radius, sample_radius = _radius(reference, k), _radius(features, k)
     recalled, covered = torch.zeros_like(radius).bool(), torch.zeros_like(radius).bool()
     inside = []
@@ -167,8 +182,14 @@ def expected_coverage(samples: int, real: int, k: int = 5) -> float:
 
     1 − ∏_{i=1…k} (N − i)/(N + M − i): a real example is not covered if its k nearest neighbours are all real.
     Naeem et al. 2020, lemma 2.
+
+    Raises:
+        ValueError: numbers that are not positive, or no more than k real examples.
     """
-    return 1 - math.prod((real - i) / (real + samples - i) for i in range(1, positive("k", k) + 1))
+    positive("samples", samples)
+    if positive("real", real) <= positive("k", k):
+        raise ValueError(f"real: expected more than k={k} examples, got {real}")
+    return 1 - math.prod((real - i) / (real + samples - i) for i in range(1, k + 1))
 
 
 def mode_coverage(x: Tensor, means: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
@@ -178,7 +199,11 @@ def mode_coverage(x: Tensor, means: Tensor, sigma: float) -> tuple[Tensor, Tenso
     0-d tensor: the *high-quality* samples. In two dimensions the latter is 1 − e^−4.5, 98.89 %, for draws from the
     mixture itself if its modes are at least six standard deviations apart. Metz et al. 2017, arXiv:1611.02163;
     Srivastava et al. 2017.
+
+    Raises:
+        ValueError: a sigma that is not positive.
     """
+    positive_float("sigma", sigma, x.dtype)
     near = ((x[:, None] - means).square().sum(2) <= (3 * sigma) ** 2).to(x.dtype)
     return near.mean(0), near.amax(1).mean()
 
@@ -197,5 +222,10 @@ def _radius(features: Tensor, k: int) -> Tensor:
 
 
 def _squared_distance(a: Tensor, b: Tensor) -> Tensor:
-    # |a|² + |b|² − 2 a·b: one matrix product, in half the time of `torch.cdist`, which also takes roots.
-    return torch.addmm(b.square().sum(1), a, b.T, alpha=-2).add_(a.square().sum(1, keepdim=True))
+    if a.shape[1] <= FEW:
+        return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist").square_()
+    # |a|² + |b|² − 2 a·b: one matrix product, in half the time of `torch.cdist`, which also takes roots. What is left
+    # of equal points is rounding, and becomes 0: a neighbourhood of copies holds its copies.
+    sizes = b.square().sum(1) + a.square().sum(1, keepdim=True)
+    distance = torch.addmm(sizes, a, b.T, alpha=-2)
+    return distance.masked_fill_(distance < 1e-14 * sizes, 0)

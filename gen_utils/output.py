@@ -1,6 +1,7 @@
-"""Where what a notebook makes goes: weights, graphs, posters."""
+"""Where what a notebook makes goes: weights, graphs, posters, and words."""
 
 import os
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,12 @@ STAGING = "GEN_UTILS_STAGING"
 def output_folder() -> Path:
     """Name the folder for what this notebook makes: the staging area under `make execute`, else a temporary one."""
     return Path(os.environ.get(STAGING) or _temporary())
+
+
+def say(text: str) -> None:
+    """Print a line, with a question mark for a letter that the output cannot show, as σ in Windows' own encoding."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding))
 
 
 @cache

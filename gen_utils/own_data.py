@@ -1,18 +1,31 @@
 """Your own images, a folder or an `.npz` file, brought to what the chapters need. `gen_utils.data.load` calls it."""
 
 import math
+import warnings
+import zipfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from gen_utils.output import say
+
 SIDE = 28
 # The largest batch of the chapters, the images that chapter 4 looks at one by one, and those of a class in chapter 6.
 LEAST_TRAIN, LEAST_TEST, LEAST_OF_A_CLASS = 256, 64, 20
 # The figures have ten colours, and the judge of samples has ten outputs. Labels that do not differ teach nothing.
 LEAST_CLASSES, MOST_CLASSES = 2, 10
+# So that no file, however it was made, takes a machine's memory: pixels of an image, bytes of an .npz file, unpacked.
+MOST_IMAGES, MOST_PIXELS, MOST_BYTES = 250_000, 2**26, 2**31
+# Of pixels alone. Pillow reads others by running a program on them, as Ghostscript on EPS.
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP")
+
+
+ENTRY_BYTES = 46  # of a file in a zip's list, at least
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 class Part(NamedTuple):
@@ -66,7 +79,7 @@ def read(path: Path) -> tuple[Part, Part, list[str]]:
         if labelled
         else "without labels, so the brighter and the darker half are two classes,"
     )
-    print(
+    say(
         f"own data: {len(train.x) + len(test.x):,} images {kinds} from {path}, {found} → {SIDE} × {SIDE} grey, "
         f"{len(train.x):,} for training, {len(test.x):,} for testing; the judge of samples stays the one of digits"
     )
@@ -95,11 +108,13 @@ def _read_folder(folder: Path) -> tuple[list[Part], str]:
     parts, sizes, modes, unread = [], [], set(), []
     for root in roots:
         pictures, names = [], []
-        for path in _image_files(root):
+        paths = list(islice(_image_files(root), MOST_IMAGES + 1))
+        if len(paths) > MOST_IMAGES:
+            raise ValueError(f"{root}: expected at most {MOST_IMAGES:,} images, got more")
+        for path in paths:
             try:
-                with Image.open(path) as image:
-                    picture, size, mode = _to_grey(image)
-            except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+                picture, size, mode = _read_image(path)
+            except Exception as error:  # Pillow's readers each raise their own
                 unread.append(f"{path.relative_to(folder)} ({error})")
                 continue
             pictures.append(picture)
@@ -120,12 +135,22 @@ def _read_folder(folder: Path) -> tuple[list[Part], str]:
     return parts, f"{span} {' and '.join(sorted(modes))}{without}"
 
 
+def _read_image(path: Path) -> tuple[np.ndarray, tuple[int, int], str]:
+    formats = [name for name in FORMATS if name in Image.OPEN]  # some are left out of some builds
+    with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+        image = Image.open(path, formats=formats)  # its header alone
+    with image:
+        if math.prod(image.size) > MOST_PIXELS:
+            raise ValueError(f"{_by(*image.size)} pixels; expected at most {MOST_PIXELS:,}")
+        return _to_grey(image)
+
+
 def _hidden(name: str) -> bool:
     return name.startswith((".", "__"))  # as .DS_Store, .ipynb_checkpoints and __MACOSX
 
 
 def _image_files(root: Path) -> Iterator[Path]:
-    endings = Image.registered_extensions()
+    endings = {ending for ending, name in Image.registered_extensions().items() if name in FORMATS}
     for path in sorted(root.rglob("*")):
         hidden = any(_hidden(name) for name in path.relative_to(root).parts)
         if path.suffix.lower() in endings and path.is_file() and not hidden:
@@ -160,8 +185,7 @@ def _by(width: int, height: int) -> str:
 
 def _read_npz(path: Path) -> tuple[list[Part], str]:
     try:
-        with np.load(path) as file:
-            arrays = dict(file)
+        arrays = _arrays(path)
     except Exception as error:  # numpy, zipfile and pickle each raise their own
         raise ValueError(f"{path}: expected an .npz file of numbers, got what cannot be read ({error})") from error
     if len(arrays) == 1:
@@ -184,6 +208,32 @@ def _read_npz(path: Path) -> tuple[list[Part], str]:
     return parts, found
 
 
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read an `.npz` file as `np.load` does, but no array before its header, which says how much memory it takes."""
+    with zipfile.ZipFile(path) as file:
+        members = file.infolist()
+        if not 1 <= len(members) <= 4:
+            raise ValueError(f"{len(members)} files in it; expected 1 to 4")
+        if any(len(member.extra) + len(member.comment) >= ENTRY_BYTES for member in members):
+            raise ValueError("its list of files is damaged: one entry hides another")
+        if (size := sum(member.file_size for member in members)) > MOST_BYTES:
+            raise ValueError(f"{size:,} bytes when unpacked; expected at most {MOST_BYTES:,}")
+        arrays = {}
+        for member in members:
+            with file.open(member) as array:
+                version = np.lib.format.read_magic(array)
+                if version not in HEADERS:
+                    raise ValueError(f"{member.filename} is an array of version {version}; expected {[*HEADERS]}")
+                shape, _, dtype = HEADERS[version](array)
+                if dtype.hasobject:
+                    raise ValueError(f"{member.filename} holds Python objects; expected numbers or words")
+                if math.prod(shape) * dtype.itemsize != (found := member.file_size - array.tell()):
+                    raise ValueError(f"{member.filename} has {found:,} bytes; expected {dtype} of shape {shape}")
+            with file.open(member) as array:
+                arrays[member.filename.removesuffix(".npy")] = np.lib.format.read_array(array, allow_pickle=False)
+    return arrays
+
+
 def _bytes(what: str, x: np.ndarray) -> tuple[np.ndarray, str]:
     """Bring an array of images to bytes `(N, 28, 28)`, and say what they were."""
     if x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[3] not in (1, 3):
@@ -195,11 +245,17 @@ def _bytes(what: str, x: np.ndarray) -> tuple[np.ndarray, str]:
             f"{what}: expected numbers (N, H, W), (N, H, W, C) or (N, C, H, W) with C = 1 or 3, "
             f"got {x.dtype} of shape {x.shape}"
         )
+    if len(x) > MOST_IMAGES or math.prod(x.shape[1:3]) > MOST_PIXELS:
+        raise ValueError(
+            f"{what}: expected at most {MOST_IMAGES:,} images of at most {MOST_PIXELS:,} pixels, got shape {x.shape}"
+        )
     low, high = float(x.min()), float(x.max())
     if not (low >= 0 and high <= 255):  # NaN as well
         raise ValueError(f"{what}: expected values in [0, 1] or [0, 255], got [{low:g}, {high:g}]")
-    levels = (x * (255.0 if high <= 1 else 1.0)).round().astype(np.uint8)
-    found = f"{_by(levels.shape[2], levels.shape[1])} {'grey' if x.ndim == 3 else 'colour'}"
-    if levels.shape[1:] == (SIDE, SIDE):
-        return levels, found
-    return np.stack([_fit(Image.fromarray(each).convert("L")) for each in levels]), found
+    scale = 255.0 if high <= 1 else 1.0
+
+    def picture(image: np.ndarray) -> np.ndarray:
+        levels = (image * scale).round().astype(np.uint8)
+        return levels if levels.shape == (SIDE, SIDE) else _fit(Image.fromarray(levels).convert("L"))
+
+    return np.stack([picture(image) for image in x]), f"{_by(*x.shape[2:0:-1])} {'grey' if x.ndim == 3 else 'colour'}"

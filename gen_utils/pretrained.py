@@ -5,14 +5,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
-from safetensors.torch import load_file, save_file
+from safetensors import torch as safetensors
 from torch import nn
 
-from gen_utils.data import verify
+from gen_utils.data import REMEDY, verify
 from gen_utils.output import output_folder
 
 Model = TypeVar("Model", bound=nn.Module)
 FOLDER = Path(str(files("gen_utils"))) / "weights"
+# No file is read that is larger than one of its kind may be.
+LIST_BYTES, WEIGHT_BYTES = 100_000, 20_000_000
 
 
 def load(model: Model, name: str) -> Model:
@@ -21,18 +23,34 @@ def load(model: Model, name: str) -> Model:
     Raises:
         ValueError: no such weights, a damaged file, or weights of another architecture.
     """
-    digests = json.loads((FOLDER / "digests.json").read_text())
+    digests = _digests()
     file = f"{name}.safetensors"
     if file not in digests:
         shipped = ", ".join(sorted(digest.removesuffix(".safetensors") for digest in digests))
         raise ValueError(f"expected the name of shipped weights ({shipped}), got {name!r}")
-    verify(FOLDER / file, digests[file], "reinstall gen_utils, or restore the file with `git checkout`")
-    weights = load_file(FOLDER / file)
+    content = verify(FOLDER / file, digests[file], REMEDY, WEIGHT_BYTES)
+    try:
+        weights = safetensors.load(content)  # numbers alone: this format has no code that could run
+    except Exception as error:  # safetensors, json and torch each raise their own
+        raise ValueError(f"{FOLDER / file}: expected weights, got what cannot be read ({error!r})") from error
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
         raise ValueError(f"{name}: weights of another architecture. {error}") from None
     return model.eval()
+
+
+def _digests() -> dict[str, str]:
+    path = FOLDER / "digests.json"
+    with path.open("rb") as file:
+        text = file.read(LIST_BYTES + 1)
+    try:
+        digests = json.loads(text) if len(text) <= LIST_BYTES else None
+    except (ValueError, RecursionError):
+        digests = None
+    if not isinstance(digests, dict) or not all(isinstance(digest, str) for digest in digests.values()):
+        raise ValueError(f"{path} is damaged: expected names of files and their digests. To repair it, {REMEDY}.")
+    return digests
 
 
 def save(model: nn.Module, name: str) -> None:
@@ -41,5 +59,5 @@ def save(model: nn.Module, name: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     parameters = {name for name, _ in model.named_parameters()}
     halved = {key: value.half() if key in parameters else value for key, value in model.state_dict().items()}
-    save_file({key: value.cpu().contiguous() for key, value in halved.items()}, path)
+    safetensors.save_file({key: value.cpu().contiguous() for key, value in halved.items()}, path)
     path.chmod(0o644)  # safetensors makes files that only their owner can read

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gen_utils.base import GenerativeModel, batch, positive
 from gen_utils.likelihoods import normal_log_prob
+from gen_utils.precision import positive_float
 
 
 class Checkerboard(GenerativeModel):
@@ -35,7 +36,8 @@ class Checkerboard(GenerativeModel):
         weights = torch.ones(len(self.squares), device=self.device)
         chosen = weights.multinomial(n, replacement=True, generator=generator)
         place = torch.rand(n, 2, generator=generator, dtype=self.dtype, device=self.device)
-        return self.squares[chosen] + 2 * place
+        corner = self.squares[chosen]
+        return torch.minimum(corner + 2 * place, torch.nextafter(corner + 2, corner))  # rounding may reach the end
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Compute log p(x), `(B, 2)` to `(B,)`, in nats: −log 32 on black squares, −∞ elsewhere."""
@@ -58,7 +60,8 @@ class IsotropicMixture(GenerativeModel):
 
     Raises:
         TypeError: means that are no tensor of floats.
-        ValueError: means that are no points, a sigma that is not positive, or not one weight for each mean.
+        ValueError: means that are no points, a sigma that is not positive, not one weight for each mean, or weights
+            that are negative, not finite, or all 0.
     """
 
     means: Tensor
@@ -66,14 +69,14 @@ class IsotropicMixture(GenerativeModel):
 
     def __init__(self, means: Tensor, sigma: float, weights: Tensor | None = None) -> None:
         super().__init__((2,))
-        if not 0 < sigma < math.inf:
-            raise ValueError(f"sigma: expected a positive number, got {sigma}")
-        self.sigma = sigma
+        self.sigma = positive_float("sigma", sigma)
         weights = torch.ones(len(batch("means", means, (2,))), device=means.device) if weights is None else weights
         if weights.shape != (len(means),):
             raise ValueError(f"weights: expected shape ({len(means)},), got shape {tuple(weights.shape)}")
+        if not (weights >= 0).all() or not 0 < weights.sum() < math.inf:
+            raise ValueError(f"weights: expected numbers that are not negative, nor all 0, got {weights.tolist()}")
         dtype = torch.get_default_dtype()
-        self.register_buffer("means", means.to(dtype))
+        self.register_buffer("means", batch("means", means.to(dtype), (2,)))
         self.register_buffer("log_weights", (weights / weights.sum()).log().to(dtype))
 
     def sample(self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
@@ -108,21 +111,45 @@ class IsotropicMixture(GenerativeModel):
         ᾱ may be a tensor of one number or `(B, 1)`, as for a network's score.
         """
         variance = alpha_bar_t * self.sigma**2 + (1 - alpha_bar_t)
-        return (alpha_bar_t**0.5 * self.responsibilities(x_t, alpha_bar_t) @ self.means - x_t) / variance
+        r = self.responsibilities(x_t, alpha_bar_t)
+        x_t, means = self._centred(x_t, alpha_bar_t)
+        return (alpha_bar_t**0.5 * r @ means - x_t) / variance
 
     def responsibilities(self, x_t: Tensor, alpha_bar_t: Tensor | float = 1.0) -> Tensor:
-        """Compute the probability of each component, given x_t of `diffused(alpha_bar_t)`: `(B, 2)` to `(B, K)`."""
+        """Compute the probability of each component, given x_t of `diffused(alpha_bar_t)`: `(B, 2)` to `(B, K)`.
+
+        Raises:
+            ValueError: a point so far away that the model's precision cannot compare its distances to the means.
+        """
         variance = alpha_bar_t * self.sigma**2 + (1 - alpha_bar_t)
+        x_t, means = self._centred(self.check_x(x_t), alpha_bar_t)
         # The softmax of log π − |x_t − √ᾱ m|²/2σ². The term |x_t|² is the same for all components and cancels.
-        fit = alpha_bar_t**0.5 * self.check_x(x_t) @ self.means.T - 0.5 * alpha_bar_t * self.means.square().sum(1)
-        return (self.log_weights + fit / variance).softmax(1)
+        fit = (alpha_bar_t**0.5 * x_t @ means.T - 0.5 * alpha_bar_t * means.square().sum(1)) / variance
+        if not torch.compiler.is_compiling() and not fit.amax(1).isfinite().all():
+            raise ValueError(f"x_t: expected points nearer to the means for a sigma of {self.sigma}, got one too far")
+        return (self.log_weights + fit).softmax(1)
+
+    def _centred(self, x_t: Tensor, alpha_bar_t: Tensor | float) -> tuple[Tensor, Tensor]:
+        # Points and means, moved to the origin if the means lie farther from it than from each other: products of
+        # large coordinates would lose their small differences.
+        centre = self.means.mean(0)
+        centre = torch.where(centre.abs() > (self.means - centre).abs().amax(), centre, 0.0)
+        return x_t - alpha_bar_t**0.5 * centre, self.means - centre
 
     def entropy(self) -> float:
-        """Compute −E[log p(x)] in nats: a sum over a grid with steps of σ/2 that ends 8σ beyond all means."""
+        """Compute −E[log p(x)] in nats: a sum over a grid with steps of σ/2 that ends 8σ beyond all means.
+
+        Raises:
+            ValueError: means so far apart, beside σ, that the grid would have more than 10⁸ points.
+        """
         # The function is so smooth that the sum equals the integral: half the step changes it by less than 1e-9.
         means = self.means.double()
         low, high = means.amin(0) - 8 * self.sigma, means.amax(0) + 8 * self.sigma
         counts = (2 * (high - low) / self.sigma).ceil().long() + 1
+        if counts.double().prod() > 1e8:
+            raise ValueError(
+                f"expected means nearer to each other for sigma={self.sigma}, got {counts.tolist()} steps"
+            )
         axes = [
             torch.linspace(*ends, dtype=torch.float64, device=means.device)
             for ends in zip(low, high, counts, strict=True)

@@ -30,7 +30,7 @@ PATIENCE = 120_000  # ms that a test waits for what must come: no busy machine t
 def tree():
     """What git sees: changed and unknown files, and the digest of every change."""
     commands = (["git", "status", "--porcelain"], ["git", "diff"])
-    return [subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout for command in commands]
+    return [subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8").stdout for command in commands]
 
 
 TREE_BEFORE = tree()
@@ -38,7 +38,7 @@ TREE_BEFORE = tree()
 
 def cost(notebook):
     """Seconds that `make execute` took."""
-    return json.loads(notebook.read_text())["metadata"].get("cost", {"seconds": 0})["seconds"]
+    return json.loads(notebook.read_text(encoding="utf-8"))["metadata"].get("cost", {"seconds": 0})["seconds"]
 
 
 def group(path):
@@ -123,12 +123,12 @@ def site(request, tmp_path_factory):
         subprocess.run(["make", "book/_static/vendor/installed"], cwd=ROOT, check=True)
     own = tmp_path_factory.getbasetemp()
     folder = (own.parent if hasattr(request.config, "workerinput") else own) / "book"
-    with folder.with_suffix(".lock").open("w") as lock:
+    with folder.with_suffix(".lock").open("w", encoding="utf-8") as lock:
         flock(lock, LOCK_EX)
         if not (folder / "built").exists():
             program = Path(sys.executable).with_name("jupyter-book")
             options = ["--path-output", folder, "--all", "-W", "-n", "--keep-going", "--quiet"]
-            built = subprocess.run([program, "build", ".", *options], cwd=ROOT, capture_output=True, text=True)
+            built = subprocess.run([program, "build", ".", *options], cwd=ROOT, capture_output=True, encoding="utf-8")
             assert built.returncode == 0, built.stdout + built.stderr
             (folder / "built").touch()
     return folder / "_build/html"
@@ -146,6 +146,15 @@ def address(site):
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def node_modules():
+    """Folder of what the tests run under Node."""
+    folder = ROOT / "node_modules"
+    if not (folder / "installed").exists():
+        subprocess.run(["make", "node_modules/installed"], cwd=ROOT, check=True)
+    return folder
 
 
 # Of the module, not the session: while Playwright runs, its event loop is this thread's, and others need their own.

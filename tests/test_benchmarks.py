@@ -25,7 +25,7 @@ PEERS_PYTHON = ROOT / "_build/benchmark/bin/python"
 
 
 def run(*arguments, python=sys.executable, module=("-m", "benchmarks.run")):
-    return subprocess.run([python, *module, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True)
+    return subprocess.run([python, *module, *map(str, arguments)], cwd=ROOT, capture_output=True, encoding="utf-8")
 
 
 def check(report):
@@ -93,7 +93,7 @@ def quick(tmp_path_factory):
 @pytest.mark.slow
 def test_runs_from_end_to_end(quick):
     printed, folder = quick
-    report = json.loads((folder / "vae.json").read_text())
+    report = json.loads((folder / "vae.json").read_text(encoding="utf-8"))
     check(report)
     assert [row["model"] for row in report["rows"]] == ["gen_utils"]
     assert (report["budget_seconds"], report["test_images"]) == (0.5, 200)
@@ -105,7 +105,7 @@ def test_runs_from_end_to_end(quick):
 @pytest.mark.slow
 def test_flows_run_from_end_to_end(quick):
     printed, folder = quick
-    report = json.loads((folder / "flows.json").read_text())
+    report = json.loads((folder / "flows.json").read_text(encoding="utf-8"))
     check(report)
     assert {row["density"] for row in report["rows"]} == {"checkerboard", "eight Gaussians", "moons"}
     assert all(f"{row['divergence']:.4f} ± {row['standard_error']:.4f}" in printed for row in report["rows"])
@@ -114,7 +114,7 @@ def test_flows_run_from_end_to_end(quick):
 @pytest.mark.slow
 def test_diffusion_runs_from_end_to_end(quick):
     printed, folder = quick
-    report = json.loads((folder / "diffusion.json").read_text())
+    report = json.loads((folder / "diffusion.json").read_text(encoding="utf-8"))
     check(report)
     assert [(row["model"], row["steps"]) for row in report["rows"]] == [("gen_utils", 10), ("gen_utils", 20)]
     assert all(f"{row['grey']:.2f}" in printed for row in report["rows"])
@@ -329,10 +329,10 @@ def test_share_of_the_peak_counts_every_multiplication():
 def test_the_peers_environment_has_what_the_package_imports():
     done = run("import benchmarks.run, sys; print(*sys.modules)", module=["-c"])
     assert done.returncode == 0, done.stderr
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     direct = [re.match(r"[\w-]+", line)[0] for line in project["dependencies"]]
     wanted = {name for name in direct if name.replace("-", "_") in done.stdout.split()}
-    pinned = (ROOT / "benchmarks/requirements.txt").read_text()
+    pinned = (ROOT / "benchmarks/requirements.txt").read_text(encoding="utf-8")
     assert {"torch", "safetensors"} <= wanted
     assert {name for name in wanted if f"\n{name}==" not in pinned} == set()
 
@@ -361,7 +361,7 @@ for build, parameters in [(DenoisingDiffusion, 721_185), (Diffusers, 1_522_561)]
 
 @pytest.mark.parametrize("name", KEYS)
 def test_committed_results_say_what_they_are(name):
-    report = json.loads((RESULTS / f"{name}.json").read_text())
+    report = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     check(report)
     assert report["benchmark"] == name
     assert report["test_images"] == 10_000
@@ -377,7 +377,7 @@ def test_committed_results_say_what_they_are(name):
 def rows_of(name, by):
     """The committed rows of a benchmark, in groups of those that compete."""
     groups = {}
-    for row in json.loads((RESULTS / f"{name}.json").read_text())["rows"]:
+    for row in json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["rows"]:
         groups.setdefault(row[by], []).append(row)
     return groups
 
@@ -391,7 +391,7 @@ def test_our_flow_is_not_worse_than_its_peers():
 
 
 def test_our_gan_is_twice_as_good_as_the_recipe_in_the_time_of_the_chapter():
-    assert json.loads((RESULTS / "gan.json").read_text())["budget_seconds"] <= 150
+    assert json.loads((RESULTS / "gan.json").read_text(encoding="utf-8"))["budget_seconds"] <= 150
     last = rows_of("gan", "share")[1.0]
     assert sorted((row["model"], row["seed"]) for row in last) == sorted(product(COMPETITORS["gan"], range(3)))
     for measure in ("grey", "bernoulli"):
@@ -402,7 +402,7 @@ def test_our_gan_is_twice_as_good_as_the_recipe_in_the_time_of_the_chapter():
 
 
 def test_our_diffusion_is_twice_as_good_as_the_plain_one_and_four_times_as_good_as_the_libraries():
-    assert json.loads((RESULTS / "diffusion.json").read_text())["budget_seconds"] <= 200
+    assert json.loads((RESULTS / "diffusion.json").read_text(encoding="utf-8"))["budget_seconds"] <= 200
     for rows in rows_of("diffusion", "steps").values():
         ours, *_ = [row for row in rows if row["model"] == "gen_utils"]
         for peer in rows:
@@ -443,7 +443,7 @@ def test_our_em_and_kde_are_neither_slower_nor_worse_than_scikit_learn():
 
 def test_pins_are_exact_and_agree_with_the_books():
     def pins(path):
-        lines = [line.partition("#")[0].strip() for line in (ROOT / path).read_text().splitlines()]
+        lines = [line.partition("#")[0].strip() for line in (ROOT / path).read_text(encoding="utf-8").splitlines()]
         return dict(line.split("==") for line in lines if line)
 
     book, peers = pins("requirements.txt"), pins("benchmarks/requirements.txt")

@@ -14,11 +14,12 @@ from PIL import Image
 
 from benchmarks.run import FAMILIES
 
-CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
 SITE = CONFIG["html"]["baseurl"].rstrip("/") + "/"
-GLOSSARY = (ROOT / "book/glossary.md").read_text()
+GLOSSARY = (ROOT / "book/glossary.md").read_text(encoding="utf-8")
 COSTS = {
-    path.stem: json.loads(path.read_text())["metadata"].get("cost") for path in (ROOT / "notebooks").glob("*.ipynb")
+    path.stem: json.loads(path.read_text(encoding="utf-8"))["metadata"].get("cost")
+    for path in (ROOT / "notebooks").glob("*.ipynb")
 }
 
 
@@ -28,7 +29,7 @@ class Page(HTMLParser):
     def __init__(self, path):
         super().__init__()
         self.named, self.canonical, self.texts, self.open = {}, [], [], []
-        self.feed(path.read_text())
+        self.feed(path.read_text(encoding="utf-8"))
         self.title = self.text("title")[0]
 
     def handle_starttag(self, tag, attributes):
@@ -136,7 +137,7 @@ def test_index_lists_the_glossary(pages):
 
 
 def test_every_family_has_its_table(pages):
-    source = (ROOT / "book/benchmarks.md").read_text()
+    source = (ROOT / "book/benchmarks.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^```\{benchmark\} (\w+)$", source, re.MULTILINE)) == set(FAMILIES) | {"all", "page"}
     assert set(benchmark_table.LAYOUTS) == set(FAMILIES)
     page = pages["book/benchmarks.html"]
@@ -145,7 +146,7 @@ def test_every_family_has_its_table(pages):
     reports = [ROOT / f"gen_utils/benchmarks/{family}.json" for family in (*FAMILIES, "page")]
     assert len(missing) == sum(not path.exists() for path in reports)
     for path in filter(Path.exists, reports):
-        report = json.loads(path.read_text())
+        report = json.loads(path.read_text(encoding="utf-8"))
         (note,) = [text for text in notes if f"{path.stem}.json" in text]
         assert report["machine"]["cpu"] in note
         assert (report["machine"]["gpu"] or "not measured on a GPU") in note
@@ -155,7 +156,7 @@ def test_every_family_has_its_table(pages):
 
 def test_the_page_shows_what_was_measured(pages):
     cells = pages["book/benchmarks.html"].text("td")
-    for row in json.loads((ROOT / "gen_utils/benchmarks/vae.json").read_text())["rows"]:
+    for row in json.loads((ROOT / "gen_utils/benchmarks/vae.json").read_text(encoding="utf-8"))["rows"]:
         at = cells.index(f"{-row['bound']:.2f} ± {row['standard_error']:.2f}")
         assert cells[at + 1] == f"{-row['elbo']:.2f}"
         assert cells[at + 3] == f"{row['parameters']:,}"
@@ -191,7 +192,7 @@ def test_a_difference_counts_from_three_standard_errors_on(gap, said):
 
 
 def test_every_page_is_in_the_contents():
-    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     listed = {contents["root"]} | {page["file"] for part in contents["parts"] for page in part["chapters"]}
     written = {f"book/{path.stem}" for path in (ROOT / "book").glob("*.md")}
     written |= {f"notebooks/{name}" for name in COSTS}
@@ -199,8 +200,8 @@ def test_every_page_is_in_the_contents():
 
 
 def test_the_first_page_leads_to_every_other(site):
-    first = (site / "book/index.html").read_text()
+    first = (site / "book/index.html").read_text(encoding="utf-8")
     article = first[first.index("<article") : first.index("</article")]
     links = {urljoin("book/index.html", link).partition("#")[0] for link in re.findall(r'href="([^":]+)"', article)}
-    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     assert {f"{page['file']}.html" for part in contents["parts"] for page in part["chapters"]} <= links

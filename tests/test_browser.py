@@ -17,7 +17,7 @@ from gen_utils.models.vae import VAE
 from gen_utils.page import widgets
 from gen_utils.plots import COLOURS
 
-CHAPTERS = re.findall(r"file: (notebooks/\S+)", (ROOT / "_toc.yml").read_text())
+CHAPTERS = re.findall(r"file: (notebooks/\S+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
 CHAPTER_4 = "notebooks/04_variational_autoencoders"
 OUTPUTS = ".cell_output:has(script[type='application/vnd.jupyter.widget-view+json'])"
 RUNTIME = re.compile(r"/vendor/(require|embed-amd|anywidget|ort)\b|\.onnx|\.wasm")

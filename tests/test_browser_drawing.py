@@ -122,14 +122,14 @@ def origin(widget, tmp_path_factory):
     (folder / "_static/vendor/ort").symlink_to(ROOT / "book/_static/vendor/ort")
     (folder / "_static/models").symlink_to(widget._graphs["prepare"].path.parent)
     state = {key: value for key, value in widget.get_state().items() if not key.startswith(("_", "layout"))}
-    (folder / "state.json").write_text(json.dumps(state))
-    (folder / "posterior.css").write_text(widget._css)
+    (folder / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    (folder / "posterior.css").write_text(widget._css, encoding="utf-8")
     (folder / "lib").symlink_to(ROOT / "gen_utils/page/lib")
-    (folder / "posterior.js").write_text(str(widget._esm))
-    (folder / "pad.js").write_text(PAD.replace("EXAMPLES", widget.examples))
-    (folder / "widget.js").write_text(WIDGET)
+    (folder / "posterior.js").write_text(str(widget._esm), encoding="utf-8")
+    (folder / "pad.js").write_text(PAD.replace("EXAMPLES", widget.examples), encoding="utf-8")
+    (folder / "widget.js").write_text(WIDGET, encoding="utf-8")
     for name in ("pad", "widget"):
-        (folder / f"{name}.html").write_text(HTML.replace("NAME", name))
+        (folder / f"{name}.html").write_text(HTML.replace("NAME", name), encoding="utf-8")
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"

@@ -18,7 +18,7 @@ WIDTHS = (360, 782)
 def published():
     """Every widget that a notebook stores: its name, its class and its state."""
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        for widget in json.loads(path.read_text())["metadata"]["widgets"][STATE]["state"].values():
+        for widget in json.loads(path.read_text(encoding="utf-8"))["metadata"]["widgets"][STATE]["state"].values():
             name = widget["state"].get("_anywidget_id", "").rpartition(".")[2]
             if name in widgets.__all__:
                 yield f"{path.name[:2]}_{name}", getattr(widgets, name), widget["state"]

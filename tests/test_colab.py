@@ -18,7 +18,7 @@ from nbclient import NotebookClient
 CONSTRAINTS = ROOT / "tests/colab-constraints.txt"
 COLAB_LIST = ROOT.parent / "shared/colab/pip-freeze.txt"
 UV = Path(sys.executable).parent / "uv"
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 REQUIRED = {re.match(r"[\w-]+", requirement)[0] for requirement in PROJECT["dependencies"]}
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -33,7 +33,7 @@ def uv(*arguments):
     # uv reads none of pip's settings: where pip has an index of its own, uv uses it too.
     environment = {"UV_DEFAULT_INDEX": index} if (index := os.environ.get("PIP_INDEX_URL")) else {}
     return subprocess.run(
-        [UV, "-q", *arguments], cwd=ROOT, env=environment | os.environ, capture_output=True, text=True
+        [UV, "-q", *arguments], cwd=ROOT, env=environment | os.environ, capture_output=True, encoding="utf-8"
     )
 
 
@@ -52,7 +52,7 @@ def resolution():
 
 def test_colab_has_to_change_nothing(resolution):
     assert resolution.returncode == 0, resolution.stderr
-    colab, ours = versions(CONSTRAINTS.read_text()), versions(resolution.stdout)
+    colab, ours = versions(CONSTRAINTS.read_text(encoding="utf-8")), versions(resolution.stdout)
     assert {n: v for n, v in colab.items() if ours.get(n, v) != v} == {}
     assert colab.keys() <= ours.keys()  # a name nobody asks for would test nothing
     assert REQUIRED - colab.keys() == {"onnx", "onnx-ir", "onnxruntime", "onnxscript", "torchmetrics"}
@@ -60,7 +60,9 @@ def test_colab_has_to_change_nothing(resolution):
 
 def test_a_change_would_be_seen(resolution, tmp_path):
     other = tmp_path / "constraints.txt"
-    other.write_text(re.sub(r"(?m)^numpy==.*$", "numpy==1.26.4", CONSTRAINTS.read_text()))
+    other.write_text(
+        re.sub(r"(?m)^numpy==.*$", "numpy==1.26.4", CONSTRAINTS.read_text(encoding="utf-8")), encoding="utf-8"
+    )
     run = resolve(other, "--offline")
     assert run.returncode != 0
     assert "numpy==1.26.4" in run.stderr
@@ -68,11 +70,13 @@ def test_a_change_would_be_seen(resolution, tmp_path):
 
 @pytest.mark.skipif(not COLAB_LIST.exists(), reason="Colab's whole list lies beside the repository only sometimes")
 def test_constraints_are_colabs(tmp_path):
-    colab, ours = versions(COLAB_LIST.read_text()), versions(CONSTRAINTS.read_text())
+    colab, ours = versions(COLAB_LIST.read_text(encoding="utf-8")), versions(CONSTRAINTS.read_text(encoding="utf-8"))
     assert {n: colab.get(n) for n in ours} == ours
     # The whole of it too, less NVIDIA's libraries, which belong to Colab's own build of torch.
     every = tmp_path / "constraints.txt"
-    every.write_text("".join(f"{n}=={v}\n" for n, v in colab.items() if not n.startswith("nvidia-")))
+    every.write_text(
+        "".join(f"{n}=={v}\n" for n, v in colab.items() if not n.startswith("nvidia-")), encoding="utf-8"
+    )
     run = resolve(every, "--offline")
     run = run if run.returncode == 0 else resolve(every)
     assert run.returncode == 0, run.stderr
@@ -85,9 +89,9 @@ def colab():
         pytest.skip("Colab's versions are older than this Python: they have no wheels for it")
     packages = [r for r in PROJECT["dependencies"] if not r.startswith("torch")] + ["ipykernel"]
     folder = ROOT / "_build/colab"
-    made_of = f"{sys.prefix} {sys.version} {packages}\n{CONSTRAINTS.read_text()}"
+    made_of = f"{sys.prefix} {sys.version} {packages}\n{CONSTRAINTS.read_text(encoding='utf-8')}"
     marker, python = folder / "made-of.txt", folder / "bin/python"
-    if marker.exists() and marker.read_text() == made_of:
+    if marker.exists() and marker.read_text(encoding="utf-8") == made_of:
         return python
     for arguments in (
         ("venv", "--clear", f"--python={sys.executable}", str(folder)),
@@ -99,8 +103,8 @@ def colab():
         assert run.returncode == 0, run.stderr
     own, main = (sysconfig.get_path("purelib", vars={"base": str(b)}) for b in (folder, sys.prefix))
     # addsitedir appends, so what was installed above comes first; it reads our editable install's .pth too.
-    Path(own, "main.pth").write_text(f"import site; site.addsitedir({main!r})\n")
-    marker.write_text(made_of)
+    Path(own, "main.pth").write_text(f"import site; site.addsitedir({main!r})\n", encoding="utf-8")
+    marker.write_text(made_of, encoding="utf-8")
     return python
 
 
@@ -109,7 +113,7 @@ def run_in_colab(colab, tmp_path, monkeypatch):
     spec = tmp_path / "kernels/colab/kernel.json"
     spec.parent.mkdir(parents=True)
     argv = [str(colab), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    spec.write_text(json.dumps({"argv": argv, "display_name": "Colab", "language": "python"}))
+    spec.write_text(json.dumps({"argv": argv, "display_name": "Colab", "language": "python"}), encoding="utf-8")
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
 
@@ -155,7 +159,7 @@ def test_the_environment_is_colabs(run_in_colab):
     notebook = run_in_colab([cell])
     assert [m["model_name"] for m in assert_alive(notebook)] == ["AnyModel", "VBoxModel"]
     *found, torch = next(o.text for o in notebook.cells[0].outputs if o.output_type == "stream").split()
-    pins = versions(CONSTRAINTS.read_text())
+    pins = versions(CONSTRAINTS.read_text(encoding="utf-8"))
     assert found == [pins[n] for n in ("anywidget", "ipython", "ipykernel", "ipywidgets")]
     assert torch.startswith(sys.prefix)
 
@@ -213,5 +217,5 @@ def test_the_set_up_cell_adds_only_us(colab, tmp_path):
     report = tmp_path / "report.json"
     command = [sys.executable, "-m", "pip", f"--python={colab}", "install", "-q", "--dry-run", "--no-index"]
     subprocess.run([*command, "--no-build-isolation", f"--report={report}", archive], check=True, cwd=tmp_path)
-    added = {package["metadata"]["name"] for package in json.loads(report.read_text())["install"]}
+    added = {package["metadata"]["name"] for package in json.loads(report.read_text(encoding="utf-8"))["install"]}
     assert added == {"gen_utils"}

@@ -301,7 +301,7 @@ def ship(model, name):
     pretrained.save(model, name)
     file = pretrained.FOLDER / f"{name}.safetensors"
     digests = {file.name: sha256(file.read_bytes()).hexdigest()}
-    (pretrained.FOLDER / "digests.json").write_text(json.dumps(digests))
+    (pretrained.FOLDER / "digests.json").write_text(json.dumps(digests), encoding="utf-8")
     return file
 
 
@@ -358,7 +358,7 @@ def test_unknown_weights_are_refused_and_the_known_ones_named():
 
 def test_the_shipped_weights_are_whole(monkeypatch):
     monkeypatch.undo()  # the true folder
-    digests = json.loads((pretrained.FOLDER / "digests.json").read_text())
+    digests = json.loads((pretrained.FOLDER / "digests.json").read_text(encoding="utf-8"))
     assert digests
     assert {path.name for path in pretrained.FOLDER.glob("*.safetensors")} == set(digests)
     for file, digest in digests.items():

@@ -64,7 +64,7 @@ def tree(tmp_path):
     (weights / "00_new.safetensors").write_bytes(b"earlier weights")
     (root / "book/_static/models/00_new.onnx").write_bytes(b"earlier graph")
     (root / "book/_static/posters/00_new.png").write_bytes(b"earlier poster")
-    (weights / "digests.json").write_text("{}")
+    (weights / "digests.json").write_text("{}", encoding="utf-8")
     return root
 
 
@@ -84,12 +84,12 @@ def call(monkeypatch, root, *arguments):
 def start(root):
     """Start main in a process that may fail and be killed."""
     command = [sys.executable, TOOL, "--root", root]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8")
 
 
 def assert_digests(root):
     weights = root / "gen_utils/weights"
-    digests = json.loads((weights / "digests.json").read_text())
+    digests = json.loads((weights / "digests.json").read_text(encoding="utf-8"))
     assert digests == {path.name: sha256(path.read_bytes()).hexdigest() for path in weights.glob("*.safetensors")}
     assert digests.keys() == {"00_new.safetensors", "00_old.safetensors"}
 
@@ -100,14 +100,14 @@ def test_what_ran_whole_is_published(tree, monkeypatch):
     call(monkeypatch, tree.name)  # a relative path, while notebooks run in a folder of their own
     for file, folder in MADE.items():
         home = tree / execute.HOMES[folder]
-        assert (home / Path(file).name).read_text() == f"{folder} of 1 steps"
+        assert (home / Path(file).name).read_text(encoding="utf-8") == f"{folder} of 1 steps"
     assert_digests(tree)
     found = nbformat.read(notebook, as_version=4)
     assert [cell.execution_count for cell in found.cells] == [1, 2]
     assert found.cells[1].outputs[0].text == "42\n"
     # Its cost stays; timings and paths, which would make every commit differ, don't.
     assert found.metadata["cost"].keys() == {"seconds", "machine", "date"}
-    text = notebook.read_text()
+    text = notebook.read_text(encoding="utf-8")
     assert "papermill" not in text
     assert "start_time" not in text
     assert str(tree) not in text
@@ -123,7 +123,7 @@ def test_a_run_that_is_killed_changes_nothing(tree):
     pid = tree / "_build/quick/pid"
     end = time.monotonic() + 120
     try:
-        while not (pid.exists() and pid.read_text()):
+        while not (pid.exists() and pid.read_text(encoding="utf-8")):
             assert time.monotonic() < end and run.poll() is None  # noqa: PT018
             time.sleep(0.05)
         run.send_signal(signal.SIGKILL)
@@ -134,7 +134,7 @@ def test_a_run_that_is_killed_changes_nothing(tree):
         run.kill()
         if pid.exists():
             with suppress(ProcessLookupError):  # the kernel outlives its parent for a while
-                os.kill(int(pid.read_text()), signal.SIGKILL)
+                os.kill(int(pid.read_text(encoding="utf-8")), signal.SIGKILL)
         run.communicate(timeout=120)
     assert published(tree) == before
 
@@ -158,7 +158,7 @@ def test_full_takes_its_parameters_from_the_notebook_and_stays_under_build(tree,
     call(monkeypatch, tree, "--profile", "full", "00_tiny")
     assert published(tree) == before
     for file, folder in MADE.items():
-        assert (tree / "_build/full" / file).read_text() == f"{folder} of 1000 steps"
+        assert (tree / "_build/full" / file).read_text(encoding="utf-8") == f"{folder} of 1000 steps"
     ran = nbformat.read(tree / "_build/full/notebooks/00_tiny.ipynb", as_version=4)
     assert "STEPS = 1000" in [cell.source.splitlines()[-1] for cell in ran.cells]
     assert {path.name for path in (tree / "_build").iterdir()} == {"full"}
@@ -168,9 +168,9 @@ def runs_at_once(source, target, profile):
     """Stand for `execute.execute`, where it matters only what the run leaves."""
     for file, folder in MADE.items():
         (target.parents[1] / folder).mkdir(parents=True)
-        (target.parents[1] / file).write_text(f"new {folder}")
+        (target.parents[1] / file).write_text(f"new {folder}", encoding="utf-8")
     target.parent.mkdir()
-    target.write_text(source.read_text().replace("earlier", "new"))
+    target.write_text(source.read_text(encoding="utf-8").replace("earlier", "new"), encoding="utf-8")
 
 
 class Killed(BaseException):
@@ -203,8 +203,8 @@ def test_a_move_that_was_killed_is_finished_by_the_next_call(tree, monkeypatch, 
     with pytest.raises(SystemExit, match="2"):  # whatever it is asked to do next, it first finishes this
         call(monkeypatch, tree, "no_such_notebook")
     for file, folder in MADE.items():
-        assert (tree / execute.HOMES[folder] / Path(file).name).read_text() == f"new {folder}"
-    assert "print('new')" in (tree / "notebooks/00_tiny.ipynb").read_text()
+        assert (tree / execute.HOMES[folder] / Path(file).name).read_text(encoding="utf-8") == f"new {folder}"
+    assert "print('new')" in (tree / "notebooks/00_tiny.ipynb").read_text(encoding="utf-8")
     assert_digests(tree)
     assert (tree / "gen_utils/weights/00_old.safetensors").read_bytes() == b"old weights"
     assert not (tree / "_build/ready").exists()

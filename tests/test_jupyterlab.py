@@ -78,17 +78,17 @@ def lab(tmp_path_factory):
     settings = folder / "jupyter_config_dir/labconfig/default_setting_overrides.json"
     settings.parent.mkdir(parents=True)
     news = {"checkForUpdates": False, "fetchNews": "false"}
-    settings.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": news}))
+    settings.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": news}), encoding="utf-8")
     environment = os.environ | {name: str(folder / name.lower()) for name in names}
-    with (folder / "log").open("w") as log:
+    with (folder / "log").open("w", encoding="utf-8") as log:
         server = subprocess.Popen(command, cwd=work, env=environment, stdout=log, stderr=log)
     try:
         patience = monotonic() + 120
         while not (found := list((folder / "jupyter_runtime_dir").glob("jpserver-*.json"))):
-            assert server.poll() is None, (folder / "log").read_text()
-            assert monotonic() < patience, (folder / "log").read_text()
+            assert server.poll() is None, (folder / "log").read_text(encoding="utf-8")
+            assert monotonic() < patience, (folder / "log").read_text(encoding="utf-8")
             sleep(0.1)
-        origin = json.loads(found[0].read_text())["url"].rstrip("/")
+        origin = json.loads(found[0].read_text(encoding="utf-8"))["url"].rstrip("/")
         yield origin, f"/lab/tree/widgets.ipynb?token={token}"
     finally:
         server.terminate()  # shuts its kernels down first

@@ -50,7 +50,9 @@ def test_models_and_weights_need_neither_onnx_nor_widgets(program):
     program += (
         "; import sys; print(*{'onnx', 'onnxruntime', 'onnxscript', 'ipywidgets', 'accelerate'} & {*sys.modules})"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
+    )
     assert done.stdout.split() == []
 
 

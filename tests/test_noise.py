@@ -40,7 +40,7 @@ def test_python_and_javascript_agree_bit_for_bit():
     numbers = [2**-64, 0.35, 0.7, 1 - 2**-53, *(chance.random() ** 4 + 2**-64 for _ in range(1000))]
     run = subprocess.run(
         [NODE, "--input-type=module", "-e", SCRIPT, json.dumps([seeds, SIZES, numbers]), MODULE],
-        capture_output=True, text=True, check=False,
+        capture_output=True, encoding="utf-8", check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     streams, logarithms = json.loads(run.stdout)

@@ -3,15 +3,18 @@
 import ast
 import copy
 import hashlib
+import itertools
 import re
 
 import nbformat
 import pytest
 import refresh_widgets
+import yaml
 from conftest import ROOT
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 MAX_LINES = 25
+SITE = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["html"]["baseurl"]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -101,6 +104,18 @@ def test_set_up_comes_first_and_parameters_second(notebook):
         assert set(profile) <= names
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_below_each_widget_stands_where_it_lives(path):
+    """For GitHub, a PDF, an export, an editor without the widgets' extension; the page itself leaves the line out."""
+    cells = nbformat.read(path, as_version=4).cells
+    below = [line for cell, line in itertools.pairwise(cells) if cell.cell_type == "code" and shows(cell, VIEW)]
+    assert below
+    for line in below:
+        assert line.cell_type == "markdown"
+        assert "remove-cell" in tags(line)
+        assert line.source.endswith(f"the published page of this chapter: <{SITE}notebooks/{path.stem}.html>.")
+
+
 def graphs(value):
     """Name and digest of every graph in a widget's state."""
     if isinstance(value, dict):
@@ -127,7 +142,7 @@ def test_a_chapter_begins_with_its_title_and_a_question(notebook):
 
 
 def test_every_citation_is_in_the_bibliography(notebook):
-    known = set(re.findall(r"@\w+\{([^,]+),", (ROOT / "book/references.bib").read_text()))
+    known = set(re.findall(r"@\w+\{([^,]+),", (ROOT / "book/references.bib").read_text(encoding="utf-8")))
     cited = set(re.findall(r"\{cite[:\w]*\}`([^`]+)`", "\n".join(cell.source for cell in notebook.cells)))
     assert cited
     assert {key.strip() for keys in cited for key in keys.split(",")} <= known

@@ -132,7 +132,7 @@ def test_hidden_unreadable_black_and_other_files_are_left_out_and_the_line_says_
     (folder / ".cache").mkdir()
     (folder / ".cache/a.png").write_bytes(b"hidden")
     (folder / "bar/._0.png").write_bytes(b"hidden")
-    (folder / "labels.csv").write_text("no image")
+    (folder / "labels.csv").write_text("no image", encoding="utf-8")
     (folder / "bar/broken.png").write_bytes((folder / "bar/0.png").read_bytes()[:60])
     Image.new("L", (9, 9)).save(folder / "disc/black.png")
     assert len(data.load(str(folder)).train) == 266

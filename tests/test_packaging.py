@@ -22,7 +22,7 @@ FILES = {
 
 
 def run(*command, **options):
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, **options)
+    done = subprocess.run([*map(str, command)], capture_output=True, encoding="utf-8", check=False, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -107,9 +107,9 @@ def test_it_works_in_an_environment_of_its_own(made, kind, tmp_path):
     own, main = (sysconfig.get_path("purelib", vars={"base": str(base)}) for base in (clean, sys.prefix))
     # What we depend on is borrowed from this environment. A path in a .pth comes after what is installed here, and
     # no .pth of the borrowed folder is read, so its editable install of this repository isn't there.
-    Path(own, "borrowed.pth").write_text(main + "\n")
+    Path(own, "borrowed.pth").write_text(main + "\n", encoding="utf-8")
     assert "No module named 'gen_utils'" in subprocess.run(
-        [python, "-c", "import gen_utils"], cwd=home, capture_output=True, text=True, check=False
+        [python, "-c", "import gen_utils"], cwd=home, capture_output=True, encoding="utf-8", check=False
     ).stderr  # fmt: skip
     run(
         *(sys.executable, "-m", "pip", f"--python={python}", "install", "--no-deps", "--no-index"),

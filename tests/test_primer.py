@@ -14,7 +14,7 @@ PYTHON = re.compile(r"^(`{3,})python\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 
 def run(page):
     """Run a page's Python blocks in one namespace: the number of examples, and what went wrong, a text for each."""
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     blocks = list(PYTHON.finditer(text))
     wrong = [
         f"{page.name}:{text.count(chr(10), 0, block.start()) + 1}: no >>> in this python block, so nothing checks it"
@@ -43,7 +43,7 @@ def test_examples(page):
 
 def test_the_primer_has_examples():
     assert PRIMER in PAGES
-    assert PRIMER.read_text().count(">>> ") > 50
+    assert PRIMER.read_text(encoding="utf-8").count(">>> ") > 50
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_the_primer_has_examples():
 )
 def test_a_wrong_page_is_caught(tmp_path, text, complaint):
     page = tmp_path / "page.md"
-    page.write_text(text)
+    page.write_text(text, encoding="utf-8")
     count, wrong = run(page)
     assert count > 0
     assert complaint in "\n".join(wrong) if complaint else wrong == []

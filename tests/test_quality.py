@@ -17,24 +17,17 @@ from conftest import ROOT, watched
 from test_browser import CHAPTERS, PHONE, WIDE, read_down
 
 PAGES = list(
-    dict.fromkeys([*re.findall(r"(?:root|file): (\S+)", (ROOT / "_toc.yml").read_text()), "genindex", "search"])
+    dict.fromkeys(
+        [*re.findall(r"(?:root|file): (\S+)", (ROOT / "_toc.yml").read_text(encoding="utf-8")), "genindex", "search"]
+    )
 )
-CONFIG = (ROOT / "_config.yml").read_text()
+CONFIG = (ROOT / "_config.yml").read_text(encoding="utf-8")
 BASE, REPOSITORY = (re.search(rf"^  {key}: (\S+?)/?$", CONFIG, re.MULTILINE)[1] for key in ("baseurl", "url"))
 
 # In megabytes, as a host sends them that compresses what is not compressed yet.
 FIRST_LOAD = 2.1
 ALL_ALIVE = 13.0  # with every widget of the page; 4 of them are onnxruntime-web
 COMPRESSED = {".woff2", ".png", ".jpg", ".webp"}
-
-
-@pytest.fixture(scope="session")
-def node_modules():
-    """Folder of what the tests run under Node."""
-    folder = ROOT / "node_modules"
-    if not (folder / "installed").exists():
-        subprocess.run(["make", "node_modules/installed"], cwd=ROOT, check=True)
-    return folder
 
 
 @pytest.fixture(scope="module", params=PAGES)
@@ -99,7 +92,7 @@ def use(widget):
 @pytest.mark.slow
 def test_axe_finds_nothing(visited, node_modules):
     page = visited.page
-    page.evaluate((node_modules / "axe-core/axe.min.js").read_text())
+    page.evaluate((node_modules / "axe-core/axe.min.js").read_text(encoding="utf-8"))
     page.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
     assert page.evaluate(AXE) == []  # wide and light; then both themes and both layouts have been seen
     for widget in page.locator(".gu-live").all():
@@ -114,7 +107,7 @@ def test_lighthouse_gives_95_or_more(address, node_modules):
     """For the first page and a chapter: the others are of the same templates, and axe-core reads them too."""
     addresses = [f"{address}/{name}.html" for name in (PAGES[0], CHAPTERS[-1])]
     command = [Path(sys.executable).with_name("node"), ROOT / "tests/lighthouse.mjs", find_chromium(), *addresses]
-    ran = subprocess.run(command, capture_output=True, text=True)
+    ran = subprocess.run(command, capture_output=True, encoding="utf-8")
     assert ran.returncode == 0, ran.stderr
     found = [json.loads(line) for line in ran.stdout.splitlines()]
     assert [page["address"] for page in found] == addresses
@@ -133,7 +126,7 @@ class Page(HTMLParser):
     def __init__(self, path):
         super().__init__()
         self.links, self.anchors, self.loads, self.images = [], set(), [], []
-        self.feed(path.read_text())
+        self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attributes):
         given = dict(attributes)
@@ -198,7 +191,11 @@ def test_pages_load_nothing_from_elsewhere(site, pages):
     elsewhere = re.compile(r"(?!data:)\w+:|//")
     assert [(name, src) for name, page in pages.items() for src in page.loads if elsewhere.match(src)] == []
     foreign = re.compile(r"""(?:url\(|@import)\s*["']?(?:https?:)?//[^"')]+""")
-    assert {path.name: found for path in site.rglob("*.css") if (found := foreign.findall(path.read_text()))} == {}
+    assert {
+        path.name: found
+        for path in site.rglob("*.css")
+        if (found := foreign.findall(path.read_text(encoding="utf-8")))
+    } == {}
 
 
 def test_every_image_has_alternative_text(pages):

@@ -65,7 +65,7 @@ def torchrun(*arguments, options=()):
     program = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *options]
     environment = os.environ | ENVIRONMENT
     done = subprocess.run(
-        [*program, __file__, *map(str, arguments)], cwd=ROOT, env=environment, capture_output=True, text=True
+        [*program, __file__, *map(str, arguments)], cwd=ROOT, env=environment, capture_output=True, encoding="utf-8"
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -191,7 +191,7 @@ QUICK = ["gan_plane", "--steps", "40", "--batch-size", "16"]
 
 
 def table(folder):
-    return [*csv.reader((folder / "losses.csv").read_text().splitlines())]
+    return [*csv.reader((folder / "losses.csv").read_text(encoding="utf-8").splitlines())]
 
 
 @pytest.fixture
@@ -279,7 +279,7 @@ def dies(folder):
 def test_kills_at_any_moment_change_nothing(run, tmp_path):
     run(*QUICK, "--steps", 16, "--out", tmp_path / "undisturbed")
     program = [sys.executable, __file__, "dies", tmp_path / "killed"]
-    done = subprocess.run(program, cwd=ROOT, env=os.environ | ENVIRONMENT, capture_output=True, text=True)
+    done = subprocess.run(program, cwd=ROOT, env=os.environ | ENVIRONMENT, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout.splitlines()[-1])
     assert seen["status"] == 0, done.stderr
@@ -298,10 +298,9 @@ def test_a_signal_stops_it_after_a_checkpoint(name, run, tmp_path, monkeypatch, 
             os.kill(os.getpid(), name)
         return x
 
-    with monkeypatch.context() as patch:
-        patch.setitem(RECIPES, "gan_plane", replace(RECIPES["gan_plane"], prepare=prepare))
-        with pytest.raises(SystemExit) as stopped:
-            run(*QUICK, "--out", tmp_path / "stopped")
+    monkeypatch.setitem(RECIPES, "gan_plane", replace(RECIPES["gan_plane"], prepare=prepare))
+    with pytest.raises(SystemExit) as stopped:
+        run(*QUICK, "--out", tmp_path / "stopped")
     assert stopped.value.code == 130
     assert "stopped after step 7; the same command continues from there" in capsys.readouterr().out
     run(*QUICK, "--out", tmp_path / "stopped")
@@ -319,7 +318,10 @@ def finished(run, tmp_path):
     [
         (lambda out: (out / "checkpoint_40/optimizer_1.bin").unlink(), "optimizer_1.bin is missing"),
         (lambda out: (out / "checkpoint_40/generator_0.pt").write_bytes(b"x"), "generator_0.pt is damaged"),
-        (lambda out: (out / "checkpoint_40/run.json").write_text("{"), "found no readable run.json"),
+        (
+            lambda out: (out / "checkpoint_40/run.json").write_text("{", encoding="utf-8"),
+            "found no readable run.json",
+        ),
         (lambda out: (out / "checkpoint_40").rename(out / "elsewhere"), "found results without one"),
         (lambda out: (out / "losses.csv").unlink(), "expected the losses of 40 updates, found 0"),
     ],
@@ -396,7 +398,9 @@ def new_accelerator_alone(monkeypatch):
 
 def test_without_accelerate_it_says_what_to_install():
     program = "import sys; sys.modules['accelerate'] = None; import gen_utils.distributed"
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
+    )
     assert "accelerate" in done.stderr.splitlines()[-1]
 
 
@@ -447,8 +451,8 @@ def test_an_overflow_in_half_precision_skips_the_update_and_is_remembered(name, 
 
 
 def test_the_page_says_what_was_measured_and_what_follows_from_it():
-    page = scaling.PAGE.read_text()
-    report = json.loads(scaling.RESULTS.read_text())
+    page = scaling.PAGE.read_text(encoding="utf-8")
+    report = json.loads(scaling.RESULTS.read_text(encoding="utf-8"))
     assert scaling.filled(page, report) == page, "run `python -m benchmarks.scaling`"
     named = set(re.findall(r"`(\w+)`", page[page.index("| chapter | models |") : page.index("## Many")]))
     assert named >= RECIPES.keys()

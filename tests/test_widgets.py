@@ -154,13 +154,17 @@ def test_the_committed_bundles_are_what_their_sources_give(tmp_path):
         stop = pytest.fail if os.environ.get("CI") else pytest.skip
         stop("esbuild not found: `make widgets` installs it")
     command = ["npm", "run", "--silent", "bundle"]
-    made = subprocess.run(command, cwd=ROOT, env=os.environ | {"OUT": str(tmp_path)}, capture_output=True, text=True)
+    made = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"OUT": str(tmp_path)}, capture_output=True, encoding="utf-8"
+    )
     assert made.returncode == 0, made.stderr
     bundles = [path.relative_to(tmp_path) for path in tmp_path.glob("*/bundle.*")]
     assert len(bundles) == 2 * (len(widgets.__all__) - 2)  # all but the base class and Noise
     for path in bundles:
         committed = ROOT / "gen_utils/page/widgets" / path
-        assert committed.read_text() == (tmp_path / path).read_text(), f"{path}: run `make widgets`"
+        assert committed.read_text(encoding="utf-8") == (tmp_path / path).read_text(encoding="utf-8"), (
+            f"{path}: run `make widgets`"
+        )
 
 
 def test_run_refuses_unknown_graphs(widget):
@@ -214,9 +218,11 @@ def test_the_plane_refuses_bad_codes_and_labels(decoders, codes, labels, message
 
 
 def test_notebooks_and_pages_use_the_same_runtime():
-    locked = json.loads((ROOT / "package.json").read_text())["dependencies"]["onnxruntime-web"]
+    locked = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["dependencies"]["onnxruntime-web"]
     assert re.fullmatch(r"https://.*/onnxruntime-web@(\d+\.\d+\.\d+)/dist/", base.CDN)[1] == locked
-    resolved = json.loads((ROOT / "package-lock.json").read_text())["packages"]["node_modules/onnxruntime-web"]
+    resolved = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"][
+        "node_modules/onnxruntime-web"
+    ]
     assert resolved["version"] == locked
 
 

@@ -49,7 +49,7 @@ def stored():
     """The state of one widget of each class, as the notebooks store it, with the package's bundles."""
     found = {}
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        for model in json.loads(path.read_text())["metadata"]["widgets"][STATE]["state"].values():
+        for model in json.loads(path.read_text(encoding="utf-8"))["metadata"]["widgets"][STATE]["state"].values():
             name = model["state"].get("_anywidget_id", "").rpartition(".")[2]
             if source := getattr(widgets, name, None):
                 found[name] = model["state"] | {"_esm": source._esm, "_css": source._css}

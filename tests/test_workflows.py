@@ -12,9 +12,9 @@ import yaml
 from conftest import ROOT
 
 WORKFLOWS = {path.stem: path for path in sorted((ROOT / ".github/workflows").iterdir())}
-TEXTS = {name: path.read_text() for name, path in WORKFLOWS.items()}
+TEXTS = {name: path.read_text(encoding="utf-8") for name, path in WORKFLOWS.items()}
 JOBS = {f"{name}/{job}": body for name, text in TEXTS.items() for job, body in yaml.safe_load(text)["jobs"].items()}
-HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
 CHECKS = {hook["id"]: hook for hook in HOOKS if "files" in hook}  # the others are CI's lint job
 CHECKED = [*WORKFLOWS.values(), ROOT / ".github/dependabot.yml", ROOT / ".pre-commit-config.yaml"]
 
@@ -30,7 +30,7 @@ def run_check(check, root):
     files = [path for path in CHECKED if re.search(CHECKS[check]["files"], str(path.relative_to(ROOT)))]
     tool = CHECKS[check]["entry"].replace(".venv/bin", sysconfig.get_path("scripts"))
     command = [*shlex.split(tool), *(str(root / path.relative_to(ROOT)) for path in files)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=root)
+    return subprocess.run(command, capture_output=True, encoding="utf-8", cwd=root)
 
 
 def commands(job):
@@ -65,9 +65,9 @@ def test_check_refuses_what_is_broken(check, file, sound, broken, tmp_path):
     shutil.copytree(ROOT / ".github", tmp_path / ".github")
     shutil.copy(ROOT / ".pre-commit-config.yaml", tmp_path)
     copy = tmp_path / ".github" / file
-    text = copy.read_text()
+    text = copy.read_text(encoding="utf-8")
     assert sound in text
-    copy.write_text(text.replace(sound, broken, 1))
+    copy.write_text(text.replace(sound, broken, 1), encoding="utf-8")
     result = run_check(check, tmp_path)
     assert result.returncode != 0
     assert copy.name in result.stdout + result.stderr
@@ -112,7 +112,7 @@ def test_job_ends_in_time(job):
 
 
 def test_every_make_target_that_is_called_exists():
-    targets = set(re.findall(r"^([\w./-]+):(?!=)", (ROOT / "Makefile").read_text(), re.M))
+    targets = set(re.findall(r"^([\w./-]+):(?!=)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
     runs = [run for job in JOBS.values() for run in commands(job)] + [hook["entry"] for hook in HOOKS]
     called = {target for run in runs for target in re.findall(r"\bmake ([\w./-]+)", run)}
     assert {"lint", "test", "book", "execute"} <= called <= targets
@@ -120,5 +120,5 @@ def test_every_make_target_that_is_called_exists():
 
 def test_oldest_promised_python_is_tested():
     pythons = JOBS["ci/test"]["strategy"]["matrix"]["python"]
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["requires-python"] == f">={pythons[0]}"

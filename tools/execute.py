@@ -98,7 +98,8 @@ def machine() -> str:
     """Name the machine for the reader: the GPU, or the number of CPU cores."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"{len(os.sched_getaffinity(0))} CPU cores"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()  # not on macOS
+    return f"{cores} CPU cores"
 
 
 def publish(ready: Path, root: Path) -> None:
@@ -111,7 +112,7 @@ def publish(ready: Path, root: Path) -> None:
             os.replace(made, root / home / made.name)
     weights = root / HOMES["weights"]
     digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in weights.glob("*.safetensors")}
-    (weights / "digests.json").write_text(json.dumps(digests, indent=2, sort_keys=True) + "\n")
+    (weights / "digests.json").write_text(json.dumps(digests, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     shutil.rmtree(ready)
 
 

@@ -71,12 +71,12 @@ def write_page(folder: Path, page: str, states: dict[str, dict[str, Any]], model
             (folder / "_static" / link).symlink_to(target)
     for name, state in states.items():
         shown = {key: value for key, value in state.items() if not key.startswith(("_", "layout"))}
-        (folder / f"{name}.json").write_text(json.dumps(shown))
-        (folder / f"{name}.js").write_text(state["_esm"])
-        (folder / f"{name}.css").write_text(state["_css"])
+        (folder / f"{name}.json").write_text(json.dumps(shown), encoding="utf-8")
+        (folder / f"{name}.js").write_text(state["_esm"], encoding="utf-8")
+        (folder / f"{name}.css").write_text(state["_css"], encoding="utf-8")
     styles = "".join(f'<link rel="stylesheet" href="./{name}.css">' for name in states)
     html = PAGE.replace("STYLES", styles).replace("NAMES", json.dumps([*states]))
-    (folder / f"{page}.html").write_text(html)
+    (folder / f"{page}.html").write_text(html, encoding="utf-8")
 
 
 @contextmanager

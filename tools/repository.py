@@ -1,70 +1,88 @@
-"""Set the repository's address everywhere: python tools/repository.py https://github.com/OWNER/NAME.
+"""Say in every file where this tree is published: python tools/repository.py, with two variables of GitHub's.
 
-The address stands in `pyproject.toml`; every other place repeats it, in one of two forms: OWNER/NAME
-(after github.com/, Colab's github/, github: or an opening quote) and the site's OWNER.github.io/NAME.
+GITHUB_REPOSITORY is OWNER/NAME, GITHUB_SHA the commit. `publish.yml` calls it on what it has checked out, before it
+builds the site; nothing that it writes is committed.
+
+Committed is an address that nobody can own, so that a copy which was never published runs no stranger's code: its
+owner has a full stop, which no account of GitHub's may have, and `.invalid` is resolved nowhere (RFC 6761).
 """
 
+import json
+import os
 import re
-import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ADDRESS = re.compile(r"https://github\.com/([A-Za-z\d](?:-?[A-Za-z\d]){0,38})/([\w.-]{1,100}?)(?:\.git)?/?", re.ASCII)
+NOBODY = "unpublished.invalid/course"
+# What readers get to see: nothing else holds the address.
+FILES = ("_config.yml", "CITATION.cff", "pyproject.toml", "book/*.md", "notebooks/*.ipynb")
+REPOSITORY = re.compile(r"([A-Za-z\d](?:[-_]?[A-Za-z\d]){0,38})/([\w.-]{1,100})", re.ASCII)
+COMMIT = re.compile(r"[\da-f]{40}", re.ASCII)
 
 
 def site(owner: str, name: str) -> str:
-    """Where GitHub Pages shows a repository, without the scheme."""
+    """Where GitHub Pages shows a repository."""
     host = f"{owner.lower()}.github.io"
-    return host if name.lower() == host else f"{host}/{name}"
+    return f"https://{host}" if name.lower() == host else f"https://{host}/{name}"
 
 
-def parse(url: str) -> tuple[str, str]:
-    """Owner and name of a repository's address; ValueError says what was expected."""
-    found = ADDRESS.fullmatch(url)
-    if not found or found[2] in {".", "..", ".git"}:
-        raise ValueError(f"expected https://github.com/OWNER/NAME, got {url!r}")
+def check(repository: str, commit: str) -> tuple[str, str]:
+    """Owner and name; ValueError where one of the two texts could be anything else, since they end up in code."""
+    found = REPOSITORY.fullmatch(repository)
+    if not found or found[2] in {".", ".."} or found[2].endswith(".git"):
+        raise ValueError(f"GITHUB_REPOSITORY: expected OWNER/NAME, got {repository!r}")
+    if not COMMIT.fullmatch(commit):
+        raise ValueError(f"GITHUB_SHA: expected the 40 digits of a commit, got {commit!r}")
     return found[1], found[2]
 
 
-def replace(text: str, old: tuple[str, str], new: tuple[str, str]) -> str:
-    """`text` with the new address, in one pass: the old and the new may contain each other."""
-    repository = rf"(?P<before>github\.com[/:]|/github/|github:|[\"'`]){re.escape('/'.join(old))}"
-    page = rf"(?<![\w.-]){re.escape(site(*old))}"
-    end = r"(?![\w-]|\.(?!git\b)\w)"  # NAME may not go on; a full stop or .git may follow
-    return re.sub(
-        f"(?:{repository}|{page}){end}",
-        lambda m: site(*new) if m["before"] is None else m["before"] + "/".join(new),
-        text,
-    )
+def stamp(text: str, repository: str, commit: str) -> str:
+    """`text` with the real address and, where it names a version, the commit."""
+    nobody = re.escape(NOBODY)
+    text = re.sub(rf"(github\.com/{nobody}/(?:blob|tree|archive)/)main\b", rf"\g<1>{commit}", text)
+    text = re.sub(rf"^(repository:\n  url: \S+{nobody}\n  branch: )main$", rf'\g<1>"{commit}"', text, flags=re.M)
+    text = text.replace(f"github.com/{NOBODY}", f"github.com/{repository}")
+    return text.replace(f"https://{NOBODY}", site(*check(repository, commit)))
 
 
-def text_files(root: Path) -> dict[Path, str]:
-    """Every text file that git tracks or would track."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    names = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.split("\0")
-    files = {}
-    for path in {root / name for name in names if name}:
-        data = path.read_bytes() if path.is_file() and not path.is_symlink() else b"\0"
-        if b"\0" not in data:  # images, weights, archives
-            files[path] = data.decode(errors="surrogateescape")
-    return files
+def set_up(repository: str, commit: str) -> str:
+    """The set-up cell of a notebook that knows where its package is."""
+    return f"""import sys
+from importlib.util import find_spec
+
+# adds the course's package, changes nothing else
+if "google.colab" in sys.modules and find_spec("gen_utils") is None:
+    %pip install -q https://github.com/{repository}/archive/{commit}.zip"""
 
 
-def main(url: str) -> None:
+def stamp_notebook(text: str, repository: str, commit: str) -> str:
+    """A notebook, as JSON, with that set-up cell."""
+    notebook = json.loads(text)
+    first = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")
+    if "google.colab" not in "".join(first["source"]):
+        raise ValueError("the first code cell of a notebook: expected Colab's set-up, found something else")
+    first["source"] = set_up(repository, commit).splitlines(keepends=True)
+    return stamp(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", repository, commit)
+
+
+def main(root: Path, repository: str, commit: str) -> None:
     """Rewrite the files; nothing is written unless everything could be read."""
-    new = parse(url)
-    old = parse(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"])
-    changed = {p: new_text for p, text in text_files(ROOT).items() if (new_text := replace(text, old, new)) != text}
-    for path, text in sorted(changed.items()):
-        path.write_bytes(text.encode(errors="surrogateescape"))
-        print(path.relative_to(ROOT))
-    print(f"{len(changed)} files now say https://github.com/{'/'.join(new)}")
+    check(repository, commit)
+    changed = {}
+    for path in sorted(path for pattern in FILES for path in root.glob(pattern)):
+        text = path.read_text(encoding="utf-8")
+        new = (stamp_notebook if path.suffix == ".ipynb" else stamp)(text, repository, commit)
+        if new != text:
+            changed[path] = new
+    for path, new in changed.items():
+        path.write_text(new, encoding="utf-8")
+        print(path.relative_to(root))
+    print(f"{len(changed)} files now say https://github.com/{repository} at {commit}; don't commit them")
 
 
 if __name__ == "__main__":
     try:
-        main(*sys.argv[1:2] or [""])
-    except (ValueError, subprocess.CalledProcessError) as error:
-        sys.exit(f"make repository URL=https://github.com/OWNER/NAME: {error}")
+        main(ROOT, os.environ.get("GITHUB_REPOSITORY", ""), os.environ.get("GITHUB_SHA", ""))
+    except ValueError as error:
+        sys.exit(f"make stamp GITHUB_REPOSITORY=OWNER/NAME GITHUB_SHA=COMMIT: {error}")

@@ -28,10 +28,10 @@ REPAIRS = {
 def repair(app: Sphinx, exception: Exception | None) -> None:
     """Rewrite every page that was built."""
     for page in Path(app.outdir).rglob("*.html"):
-        text = page.read_text()
+        text = page.read_text(encoding="utf-8")
         for found, better in REPAIRS.items():
             text = re.sub(found, better, text)
-        page.write_text(text)
+        page.write_text(text, encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

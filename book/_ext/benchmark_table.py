@@ -305,7 +305,7 @@ def listed(words: list[str]) -> str:
 
 def constant(program: Path, name: str) -> dict[Any, Any]:
     """Read a constant of a program without running it, and PyTorch with it."""
-    body = ast.parse(program.read_text()).body
+    body = ast.parse(program.read_text(encoding="utf-8")).body
     assignments = {ast.unparse(node.targets[0]): node.value for node in body if isinstance(node, ast.Assign)}
     return ast.literal_eval(assignments[name])
 
@@ -345,7 +345,7 @@ class Benchmark(SphinxDirective):
             path = ROOT / RESULTS / f"{name}.json"
             self.env.note_dependency(str(path))
             if path.exists():
-                reports[name] = json.loads(path.read_text())
+                reports[name] = json.loads(path.read_text(encoding="utf-8"))
         layouts = {name: (LAYOUTS | {"page": page})[name](report["rows"]) for name, report in reports.items()}
         if self.arguments[0] == "all":
             lines = {name: layout.line for name, layout in layouts.items()}

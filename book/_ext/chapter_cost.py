@@ -22,7 +22,7 @@ def add_cost(app: Sphinx, doctree: nodes.document) -> None:
     source = Path(app.env.doc2path(app.env.docname))
     if source.suffix != ".ipynb":
         return
-    cost = json.loads(source.read_text()).get("metadata", {}).get("cost")
+    cost = json.loads(source.read_text(encoding="utf-8")).get("metadata", {}).get("cost")
     if cost:
         text = f"Everything on this page is computed in {minutes(cost)} minutes on {cost['machine']}."
         title = next(iter(doctree.findall(nodes.title)))
@@ -40,7 +40,7 @@ class ChapterCosts(SphinxDirective):
             if f"notebooks/{path.stem}" not in self.env.found_docs:
                 continue
             self.env.note_dependency(str(path))
-            notebook = json.loads(path.read_text())
+            notebook = json.loads(path.read_text(encoding="utf-8"))
             cost = notebook["metadata"].get("cost")
             machines |= {cost["machine"]} if cost else set()
             tags = [tag for cell in notebook["cells"] for tag in cell["metadata"].get("tags", [])]

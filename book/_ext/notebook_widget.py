@@ -24,7 +24,7 @@ class NotebookWidget(SphinxDirective):
         """Find the cell, and lay its outputs out as its own page does."""
         path = Path(self.env.srcdir) / f"notebooks/{self.options['from']}.ipynb"
         self.env.note_dependency(str(path))
-        notebook = json.loads(path.read_text())
+        notebook = json.loads(path.read_text(encoding="utf-8"))
         models = notebook["metadata"]["widgets"][STATE]["state"]
         for cell in notebook["cells"]:
             shown = {kind: data for o in cell.get("outputs", []) for kind, data in o.get("data", {}).items()}

@@ -95,7 +95,8 @@ def add_entrance(app: Sphinx, exception: Exception | None) -> None:
 </head>
 <body><p>The course begins <a href="{root}.html">on its first page</a>.</p></body>
 </html>
-"""
+""",
+        encoding="utf-8",
     )
 
 

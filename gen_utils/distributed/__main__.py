@@ -5,23 +5,26 @@ end the weights. Under `torchrun` or `accelerate launch` each process runs this 
 """
 
 import argparse
-import csv
 import hashlib
 import math
 import os
+import re
 import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
+from gen_utils import __version__
 from gen_utils.distributed import checkpoint
+from gen_utils.distributed.losses import Losses
 from gen_utils.distributed.training import Batches, examples, updates
 from gen_utils.recipes import RECIPES, Recipe
 from gen_utils.train import device
@@ -54,7 +57,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         epilog="In several processes: torchrun --nproc-per-node 4 -m gen_utils.distributed MODEL --out FOLDER",
     )
     parser.add_argument("model", choices=RECIPES, metavar="MODEL", help=f"one of {', '.join(RECIPES)}")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write to, or to continue from")
+    parser.add_argument("--out", type=folder, required=True, help="folder to write to, or to continue from")
     parser.add_argument("--steps", type=positive(int), help="updates; of a GAN, rounds")
     parser.add_argument("--batch-size", type=positive(int), help="examples in a batch, of all processes together")
     parser.add_argument("--lr", type=positive(float), help="highest learning rate")
@@ -65,6 +68,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--mixed-precision", choices=["no", "bf16", "fp16"], default="no", help="of products (no)")
     parser.add_argument("--every", type=positive(int), default=500, help="updates between two checkpoints (500)")
     return parser.parse_args(arguments)
+
+
+def folder(text: str) -> Path:
+    """Read the name of a folder; `--out "$OUT"` without such a variable names none."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a folder, got an empty name")
+    return Path(text)
 
 
 def positive(kind: type) -> Callable[[str], float]:
@@ -83,9 +93,30 @@ def positive(kind: type) -> Callable[[str], float]:
 
 
 def train(options: argparse.Namespace, recipe: Recipe, accelerator: Accelerator) -> bool:
-    """Train and write; return whether all updates are done, or a signal stopped it before."""
+    """Train and write; return whether all updates are done, or a signal stopped it before.
+
+    Raises:
+        ValueError: a folder that cannot be used, or has another training in it; an accelerator that does not join all
+            processes, or has prepared something before.
+    """
     if (started := int(os.environ.get("WORLD_SIZE", 1))) != accelerator.num_processes:
         raise ValueError(f"expected an accelerator that joins {started} processes, got {accelerator.num_processes}")
+    if accelerator._models or accelerator._custom_objects:
+        raise ValueError("accelerator: expected a new one for each training, got one that has trained")
+    with checkpoint.alone(options.out, accelerator) as out:
+        handlers = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            return _train(options, out, recipe, accelerator)
+        finally:
+            for name, handler in handlers.items():
+                signal.signal(name, handler)
+
+
+def _train(options: argparse.Namespace, out: Path, recipe: Recipe, accelerator: Accelerator) -> bool:
+    losses_file, weights_file = out / "losses.csv", out / f"{options.model}.safetensors"
+    for path in (losses_file, weights_file, out / f"{weights_file.name}.part"):
+        if path.exists() and not path.is_file():
+            raise ValueError(f"{path}: expected a file, or none, found something else; move it away")
     with accelerator.local_main_process_first():  # one process of a machine downloads
         x, y = examples(recipe, options.dataset)
     run = {"model": options.model, "steps": recipe.steps, "batch_size": recipe.batch_size, "lr": recipe.lr}
@@ -97,44 +128,38 @@ def train(options: argparse.Namespace, recipe: Recipe, accelerator: Accelerator)
     torch.manual_seed(options.seed)
     model = recipe.model() if y is None else recipe.model(classes=int(y.max()) + 1)
     model = model.to(accelerator.device)
+    run |= about(recipe, model)
     if start_from := getattr(model, "start_from", None):
         start_from(x)
     averaged = AveragedModel(model, multi_avg_fn=recipe.average) if recipe.average else None
     batches = Batches(x, y, recipe, options.seed, accelerator)
     update = updates(model, batches, recipe, accelerator)
-    accelerator.register_for_checkpointing(batches, *([averaged] if averaged else []))
+    table = Losses(losses_file, accelerator.is_main_process)
+    accelerator.register_for_checkpointing(batches, table, *([averaged] if averaged else []))
 
-    options.out.mkdir(parents=True, exist_ok=True)
-    losses_file, weights_file = options.out / "losses.csv", options.out / f"{options.model}.safetensors"
     state = (run, batches.generator, accelerator)
-    done = checkpoint.load(options.out, *state)
+    done = checkpoint.load(out, *state)
     if done is None:
         if losses_file.exists() or weights_file.exists():
-            raise ValueError(f"{options.out}: expected a checkpoint or an empty folder, found results without one")
-        checkpoint.save(options.out, done := 0, *state)
-    if accelerator.is_main_process:
-        cut(losses_file, done)
+            raise ValueError(f"{out}: expected a checkpoint or an empty folder, found results without one")
+        checkpoint.save(out, done := 0, *state)
     accelerator.wait_for_everyone()
     if recipe.anneal:
         recipe.anneal(model, done, recipe.steps)
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: accelerator.set_trigger())
 
-    rows: list[list] = []
     bar = {"initial": done, "total": recipe.steps, "unit": "step", "disable": not accelerator.is_local_main_process}
     for number in tqdm(range(done + 1, recipe.steps + 1), options.model, **bar):
-        losses = update(number)
+        table.add(number, update(number))
         if recipe.anneal:
             recipe.anneal(model, number, recipe.steps)
         if averaged:
             averaged.update_parameters(model)
-        rows += [["step", *losses]] * (number == 1) + [[number, *losses.values()]]
         stopped = accelerator.check_trigger()  # in any process
         if stopped or number % options.every == 0 or number == recipe.steps:
-            if accelerator.is_main_process:
-                append(losses_file, rows)
-            rows.clear()
-            checkpoint.save(options.out, number, *state)
+            table.write()
+            checkpoint.save(out, number, *state)
         if stopped and number < recipe.steps:
             accelerator.print(f"\nstopped after step {number}; the same command continues from there")
             return False
@@ -145,33 +170,35 @@ def train(options: argparse.Namespace, recipe: Recipe, accelerator: Accelerator)
     return True
 
 
+def about(recipe: Recipe, model: nn.Module) -> dict[str, Any]:
+    """Describe what else decides about the numbers: functions, the model's settings, versions and threads."""
+    settings = [
+        (name, key, value)
+        for name, module in model.named_modules()
+        for key, value in sorted(vars(module).items())
+        if not key.startswith("_") and key != "training" and not isinstance(value, Tensor)
+    ]
+    found: dict[str, Any] = {
+        name: _text(getattr(recipe, name)) for name in ("prepare", "lr_schedule", "anneal", "average")
+    }
+    found["settings"] = hashlib.sha256(_text(settings).encode()).hexdigest()[:16]
+    found |= {"gen_utils": __version__, "torch": str(torch.__version__)}
+    if next(model.parameters()).device.type == "cpu":  # threads add up in another order
+        found["threads (OMP_NUM_THREADS)"] = torch.get_num_threads()
+    return found
+
+
+def _text(value: Any) -> str:
+    return re.sub(" at 0x[0-9a-fA-F]+", "", repr(value))
+
+
 def digest(x: Tensor, y: Tensor | None) -> str:
-    """Return the beginning of the data's SHA-256."""
-    found = hashlib.sha256(x.contiguous().numpy().data)
-    if y is not None:
-        found.update(y.contiguous().numpy().data)
+    """Return the beginning of the SHA-256 of the data: types, shapes and bytes."""
+    found = hashlib.sha256()
+    for values in [x] if y is None else [x, y]:
+        found.update(f"{values.dtype} {tuple(values.shape)} ".encode())
+        found.update(values.contiguous().numpy().data)
     return found.hexdigest()[:16]
-
-
-def cut(path: Path, done: int) -> None:
-    """Take off the losses that were written after update `done`, the last one in the checkpoint.
-
-    Raises:
-        ValueError: the file has fewer.
-    """
-    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-    if done and len(lines) <= done:
-        raise ValueError(f"{path}: expected the losses of {done} updates, found {max(0, len(lines) - 1)}")
-    if lines:
-        os.truncate(path, len(b"".join(lines[: done + 1 if done else 0])))
-
-
-def append(path: Path, rows: list[list]) -> None:
-    """Write rows at the end of a table; they are on the disk before the checkpoint that comes after them."""
-    with path.open("a", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 if __name__ == "__main__":

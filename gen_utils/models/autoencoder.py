@@ -20,6 +20,7 @@ from torch import Tensor
 from gen_utils.base import Trainable, batch, positive
 from gen_utils.likelihoods import log_odds
 from gen_utils.nets import ConditionalMLP, mlp
+from gen_utils.precision import positive_float
 
 
 class Autoencoder(Trainable):
@@ -148,12 +149,10 @@ class DenoisingAutoencoder(Autoencoder):
         support: tuple[float, float] = (0.0, 1.0),
     ) -> None:
         super().__init__(latent_dim, hidden_dims, event_shape, support)
-        if not 0 < sigma < math.inf:
-            raise ValueError(f"sigma: expected a positive number, got {sigma}")
-        self.sigma = sigma
+        self.sigma = positive_float("sigma", sigma)
 
     def denoise(self, x_noisy: Tensor) -> Tensor:
-        """Estimate E[x|x_noisy], same shape as `x_noisy`, whose values may be any finite numbers."""
+        """Estimate E[x|x_noisy], same shape as `x_noisy`, whose values may be outside the support."""
         return self._decoded(self._encoded(batch("x_noisy", x_noisy, self.event_shape, dtype=self.dtype)), None)
 
     def score(self, x_noisy: Tensor) -> Tensor:

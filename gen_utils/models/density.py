@@ -18,12 +18,11 @@ from torch.distributions import MultivariateNormal
 
 from gen_utils.base import GenerativeModel, batch, positive
 from gen_utils.likelihoods import LOG_2PI
+from gen_utils.precision import positive_float, squared_distances
 
 # Bytes in a table of examples against kernels. The examples go through in parts, so that memory is bounded.
 TABLE = 2**26
-# In up to so many dimensions distances are computed from differences, which are exact for every bandwidth. In more
-# dimensions a matrix product is faster. Its error in the exponent is about one rounding of ‖x‖²/h².
-DIRECT = 4
+CELLS = 2**30  # of a histogram, at most: 4 GiB in single precision
 
 
 class Histogram(GenerativeModel):
@@ -37,13 +36,14 @@ class Histogram(GenerativeModel):
         bins: number of cells along each axis.
 
     Raises:
-        ValueError: a box without volume, or a number of bins that is not positive.
+        ValueError: a box without volume, or a number of bins that is not positive or makes more than 2³⁰ cells.
     """
 
     def __init__(self, low: Sequence[float], high: Sequence[float], bins: int = 20) -> None:
         super().__init__((len(low),))
         ends = torch.tensor([*zip(low, high, strict=True)], dtype=torch.get_default_dtype()).T
-        if not (ends.isfinite().all() and (ends[0] < ends[1]).all()):
+        width = ends[1] - ends[0]
+        if not ((width > 0) & width.isfinite()).all():
             raise ValueError(f"low, high: expected finite ends with low < high on each axis, got {low} and {high}")
         self.low: Tensor
         self.high: Tensor
@@ -51,6 +51,8 @@ class Histogram(GenerativeModel):
         self.register_buffer("low", ends[0].clone())
         self.register_buffer("high", ends[1].clone())
         shape = (positive("bins", bins),) * len(low)
+        if math.prod(shape) > CELLS:
+            raise ValueError(f"bins: expected at most {CELLS} cells in all, got {bins} to the power of {len(low)}")
         self.register_buffer("probability", torch.full(shape, 1 / math.prod(shape)))
 
     def fit(self, x: Tensor, pseudo_count: float = 0.0) -> Self:
@@ -63,7 +65,7 @@ class Histogram(GenerativeModel):
         Raises:
             ValueError: data outside the box, or a pseudo-count that is negative.
         """
-        if not 0 <= pseudo_count < math.inf:
+        if not 0 <= pseudo_count < torch.finfo(self.dtype).max:
             raise ValueError(f"pseudo_count: expected a number that is not negative, got {pseudo_count}")
         cell, inside = self._cell(self.check_x(x))
         if not inside.all():
@@ -71,15 +73,15 @@ class Histogram(GenerativeModel):
                 f"x: expected data inside the box {self.low.tolist()}…{self.high.tolist()}, "
                 f"got {(~inside).sum()} of {len(x)} examples outside"
             )
-        counts = cell.bincount(minlength=self.probability.numel()).to(x.dtype) + pseudo_count
+        counts = cell.bincount(minlength=self.probability.numel()).double() + pseudo_count
         self.probability.copy_((counts / counts.sum()).view_as(self.probability))
         return self
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Compute log p(x), `(B,)` in nats from `(B, D)`: −∞ in empty cells and outside the box."""
         cell, inside = self._cell(self.check_x(x))
-        volume = ((self.high - self.low) / len(self.probability)).prod()
-        return torch.where(inside, self.probability.flatten()[cell], 0).log() - volume.log()
+        log_volume = ((self.high - self.low) / len(self.probability)).log().sum()
+        return torch.where(inside, self.probability.flatten()[cell], 0).log() - log_volume
 
     def _cell(self, x: Tensor) -> tuple[Tensor, Tensor]:
         # Each cell holds its lower end, the last one on an axis also its upper end.
@@ -99,7 +101,7 @@ class Histogram(GenerativeModel):
         cell = torch.searchsorted(total, u * total[-1], right=True)
         index = torch.stack(torch.unravel_index(cell, self.probability.shape), dim=1)
         place = torch.rand(n, *self.event_shape, generator=generator, dtype=self.dtype, device=cell.device)
-        return self.low + (index + place) / len(self.probability) * (self.high - self.low)
+        return torch.minimum(self.low + (index + place) / len(self.probability) * (self.high - self.low), self.high)
 
 
 class Gaussian(GenerativeModel):
@@ -138,15 +140,15 @@ class Gaussian(GenerativeModel):
         Raises:
             ValueError: a covariance that is singular, or a negative reg.
         """
-        if not 0 <= reg < math.inf:
+        if not 0 <= reg < torch.finfo(self.dtype).max:
             raise ValueError(f"reg: expected a number that is not negative, got {reg}")
         x = self.check_x(x).flatten(1).double()
-        mu = x.mean(0)
+        mu = x[0] + (x - x[0]).mean(0)  # so that the deviation of a constant dimension is exactly 0
         centred = x - mu
         covariance = centred.T @ centred / len(x) + reg * torch.eye(len(mu), dtype=x.dtype, device=x.device)
         cholesky, info = torch.linalg.cholesky_ex(covariance)
         # The diagonal of L holds the deviation of each dimension that the dimensions before it do not explain.
-        if info != 0 or (cholesky.diagonal() <= 1e-7 * covariance.diagonal().sqrt()).any():
+        if info != 0 or not (cholesky.diagonal() > 1e-7 * covariance.diagonal().sqrt()).all():
             raise ValueError(
                 f"x: expected examples whose covariance is invertible, got {len(x)} examples of {len(mu)} dimensions "
                 "with one that is constant or a combination of others; a reg above 0 repairs it"
@@ -178,13 +180,12 @@ class KDE(GenerativeModel):
         bandwidth: h, the standard deviation of each kernel.
 
     Raises:
-        ValueError: data that are no batch, or a bandwidth that is not positive.
+        ValueError: data that are no batch, or a bandwidth that is not positive in their precision.
     """
 
     def __init__(self, x: Tensor, bandwidth: float) -> None:
         super().__init__(batch("x", x).shape[1:])
-        if not 0 < bandwidth < math.inf:
-            raise ValueError(f"bandwidth: expected a positive number, got {bandwidth}")
+        positive_float("bandwidth", bandwidth, x.dtype)
         self.data: Tensor
         self.bandwidth: Tensor
         self.register_buffer("data", x.detach().clone())
@@ -224,12 +225,10 @@ class KDE(GenerativeModel):
     def _log_kernels(self, x: Tensor) -> Iterator[tuple[int, Tensor]]:
         # Yields the number of a first row, and the table (b, N) of log N(x_i | x_n, h²I) of some rows from there.
         x, data = x.flatten(1), self.data.flatten(1)
-        D, centre, h = x.shape[1], data.mean(0), self.bandwidth  # small coordinates lose less to rounding
-        mode = "donot_use_mm_for_euclid_dist" if D <= DIRECT else "use_mm_for_euclid_dist"
-        log_height = -D * (h.log() + 0.5 * LOG_2PI)
+        log_height = -x.shape[1] * (self.bandwidth.log() + 0.5 * LOG_2PI)
         for start in range(0, len(x), rows := max(1, TABLE // (len(data) * data.element_size()))):
-            distance = torch.cdist((x[start : start + rows] - centre) / h, (data - centre) / h, compute_mode=mode)
-            yield start, torch.addcmul(log_height, distance, distance, value=-0.5)
+            distances = squared_distances(x[start : start + rows], data, self.bandwidth)
+            yield start, torch.sub(log_height, distances, alpha=0.5)
 
 
 @torch.no_grad()
@@ -241,13 +240,15 @@ def choose_bandwidth(x: Tensor, bandwidths: Sequence[float], folds: int = 10) ->
     `folds=len(x)` each example is a fold of its own.
 
     Raises:
-        ValueError: folds outside 2…N, no bandwidth, or one that is not positive.
+        ValueError: folds outside 2…N, no bandwidth, or one that is not positive; or all are far too small.
     """
     if not 2 <= positive("folds", folds) <= len(batch("x", x)):
         raise ValueError(f"folds: expected 2…{len(x)}, the number of examples, got {folds}")
     if len(bandwidths) == 0:
         raise ValueError("bandwidths: expected at least one, got none")
     scores = torch.stack([_held_out(x, bandwidth, folds) for bandwidth in bandwidths])
+    if scores.max() == -math.inf:
+        raise ValueError(f"bandwidths: expected one that reaches from an example to the others, got {bandwidths}")
     return float(bandwidths[int(scores.argmax())]), scores
 
 

@@ -36,7 +36,7 @@ class CouplingFlow(Trainable, GenerativeModel):
         bins: number of pieces of a spline.
 
     Raises:
-        ValueError: a size that is not positive, or an example with fewer than two dimensions.
+        ValueError: a size that is not positive, an example with fewer than two dimensions, or more than 999 bins.
     """
 
     shift: Tensor
@@ -54,8 +54,10 @@ class CouplingFlow(Trainable, GenerativeModel):
         D = math.prod(self.event_shape)
         if D < 2:
             raise ValueError(f"event_shape: expected at least two dimensions in all, got {self.event_shape}")
+        if positive("bins", bins) * MIN_BIN >= 1:
+            raise ValueError(f"bins: expected fewer than {1 / MIN_BIN:g}, each with a width of {MIN_BIN}, got {bins}")
         swaps = [bool(i % 2) for i in range(positive("couplings", couplings))]
-        self.couplings = nn.ModuleList(Coupling(D, swap, hidden_dims, positive("bins", bins)) for swap in swaps)
+        self.couplings = nn.ModuleList(Coupling(D, swap, hidden_dims, bins) for swap in swaps)
         self.register_buffer("shift", torch.zeros(D))
         self.register_buffer("scale", torch.ones(D))
 
@@ -64,10 +66,18 @@ class CouplingFlow(Trainable, GenerativeModel):
         """Set the fixed first layer, (x − shift)/scale, so that it gives `x` the mean 0 and the variance 1.
 
         After it, the splines change only values between −5 and 5.
+
+        Raises:
+            ValueError: a dimension that is constant, whose density would have no bound.
         """
         x = self.check_x(x).flatten(1)
+        scale = x.std(0, correction=0)
+        if not scale.amin() >= torch.finfo(x.dtype).tiny ** 0.5:
+            raise ValueError(
+                f"x: expected dimensions that all vary, got {len(x)} examples with a constant one; omit it"
+            )
         self.shift.copy_(x.mean(0))
-        self.scale.copy_(x.std(0, correction=0).clamp(min=1e-6))  # a dimension may be constant
+        self.scale.copy_(scale)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Compute z = f(x), `(B, D)` from `(B, *event_shape)`, and log |det ∂z/∂x|, `(B,)` in nats."""

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.distributions import MultivariateNormal
 
 from gen_utils.base import GenerativeModel, binary, positive
+from gen_utils.precision import positive_float
 
 PART = 2**20  # numbers in the largest tensor of a mixture of Gaussians: the data go through in parts of this size
 
@@ -60,19 +61,26 @@ class Mixture(GenerativeModel):
         return self.log_joint(x).logsumexp(1)
 
     def responsibilities(self, x: Tensor) -> Tensor:
-        """Compute p(z=k|x), `(B, K)`, each row with the sum 1: Bayes' rule."""
-        return self.log_joint(x).softmax(1)
+        """Compute p(z=k|x), `(B, K)`, each row with the sum 1: Bayes' rule. An x of density 0 is a `ValueError`."""
+        log_joint = self.log_joint(x)
+        return (log_joint - self._log_px(log_joint)[:, None]).exp()
+
+    def _log_px(self, log_joint: Tensor) -> Tensor:
+        log_px = log_joint.logsumexp(1)
+        if not torch.compiler.is_compiling() and not log_px.isfinite().all():
+            raise ValueError("x: expected examples near a component, got some of density 0; `start_from` the data")
+        return log_px
 
     def _draw_z(self, n: int, y: Tensor | None, generator: torch.Generator | None) -> Tensor:
         self.check_y(y, positive("n", n))
         return self.pi.to(self.dtype).multinomial(n, replacement=True, generator=generator)
 
-    def _choose(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
-        # K different examples of x, spread over the data by k-means++, `(K, *event_shape)`.
-        if len(self.check_x(x)) >= self.K:
+    def _choose(self, x: Tensor, scaled: Tensor, generator: torch.Generator | None) -> Tensor:
+        # K different examples of x, `(K, *event_shape)`, spread by k-means++ on `scaled`, which is x in other units.
+        if len(x) >= self.K:
             device = "cpu" if generator is None else generator.device
             seed = int(torch.randint(2**31, (), generator=generator, device=device))
-            _, chosen = kmeans_plusplus(x.flatten(1).numpy(force=True), self.K, random_state=seed)
+            _, chosen = kmeans_plusplus(scaled.flatten(1).numpy(force=True), self.K, random_state=seed)
             start = x[torch.from_numpy(chosen).long().to(x.device)]
             if len(start.unique(dim=0)) == self.K:
                 return start
@@ -122,7 +130,7 @@ class GaussianMixture(Mixture):
 
     def __init__(self, K: int, D: int, reg: float = 0.0) -> None:  # noqa: N803
         super().__init__(K, (D,))
-        if not 0 <= reg < math.inf:
+        if not 0 <= reg < torch.finfo(self.pi.dtype).max:
             raise ValueError(f"reg: expected a number that is not negative, got {reg}")
         self.reg = reg
         self.mu: Tensor
@@ -137,12 +145,16 @@ class GaussianMixture(Mixture):
         All weights are equal. Each covariance is vI, and v the mean squared distance to the nearest mean, over D.
 
         Raises:
-            ValueError: fewer different examples than components.
+            ValueError: fewer different examples than components, or examples so alike that v is 0.
         """
-        mu, D = self._choose(x, generator), x.shape[1]
-        variance = torch.cdist(x, mu).amin(1).square().mean() / D
+        centred = x - self.check_x(x).median(0).values
+        tiny, D = torch.finfo(x.dtype).tiny, x.shape[1]
+        mu = self._choose(x, centred / centred.abs().amax().clamp_min(tiny), generator)
+        variance = torch.cdist(x, mu, compute_mode="donot_use_mm_for_euclid_dist").amin(1).square().mean() / D
         if variance == 0:  # as many components as different points
             variance = x.var(0, correction=0).mean() / self.K
+        if not variance + self.reg >= tiny:
+            raise ValueError(f"x: expected examples that vary, or a reg above 0, got {len(x)} that are all alike")
         self.pi.fill_(1 / self.K)
         self.mu.copy_(mu)
         self.covariance.copy_((variance + self.reg) * torch.eye(D, dtype=x.dtype, device=x.device))
@@ -162,10 +174,11 @@ class GaussianMixture(Mixture):
 
         Raises:
             FloatingPointError: a component that the step would make singular; the parameters stay as they were.
+            ValueError: an example that no component reaches.
         """
         # E: the responsibilities, (N, K).
         log_joint = self.log_joint(x)
-        log_px = log_joint.logsumexp(1)
+        log_px = self._log_px(log_joint)
         r = (log_joint - log_px[:, None]).exp()
         # M: weighted averages.
         counts = r.sum(0)
@@ -232,9 +245,7 @@ class BernoulliMixture(Mixture):
 
     def __init__(self, K: int, event_shape: Sequence[int] = (1, 28, 28), prior: float = 0.1) -> None:  # noqa: N803
         super().__init__(K, event_shape, support=(0.0, 1.0))
-        if not 0 < prior < math.inf:
-            raise ValueError(f"prior: expected a positive number, got {prior}")
-        self.prior = prior
+        self.prior = positive_float("prior", prior)
         self.mu: Tensor
         self.register_buffer("mu", 0.25 + 0.5 * torch.rand(K, *self.event_shape))
 
@@ -245,7 +256,7 @@ class BernoulliMixture(Mixture):
         Raises:
             ValueError: fewer different examples than components.
         """
-        chosen = self._choose(x, generator)
+        chosen = self._choose(x, self.check_x(x), generator)
         self.pi.fill_(1 / self.K)
         self.mu.copy_((0.75 * x.mean(0) + 0.25 * chosen).clamp(0.01, 0.99))
         return self
@@ -272,7 +283,9 @@ class BernoulliMixture(Mixture):
         counts = r.sum(0)
         white = r.T @ x.flatten(1)
         self.pi.copy_(counts / len(x))
-        self.mu.copy_(((white + self.prior) / (counts[:, None] + 2 * self.prior)).view_as(self.mu))
+        mu = (white + self.prior) / (counts[:, None] + 2 * self.prior)
+        eps = torch.finfo(x.dtype).eps  # beside many examples a small prior is rounded away
+        self.mu.copy_(mu.clamp(eps, 1 - eps).view_as(self.mu))
         return log_joint.logsumexp(1).mean().item()
 
     @torch.no_grad()

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gen_utils.base import GenerativeModel, batch, positive
 from gen_utils.likelihoods import LOG_2PI
+from gen_utils.precision import positive_float
 
 
 class PPCA(GenerativeModel):
@@ -53,7 +54,7 @@ class PPCA(GenerativeModel):
         D − K smallest λ, and W = U (Λ − σ² I)^½ of the K largest. Any rotation of z gives the same density.
 
         Raises:
-            ValueError: data inside a plane of at most K dimensions, for which σ would be 0.
+            ValueError: data in a plane of at most K dimensions, up to rounding, for which σ would be 0.
         """
         x = self.check_x(x).flatten(1)
         K = self.latent_dim
@@ -64,11 +65,15 @@ class PPCA(GenerativeModel):
             covariance.addmm_(centred.T, centred, alpha=1 / len(x))
         values, vectors = torch.linalg.eigh(covariance)  # in ascending order
         variance = values[:-K].mean()
-        if not variance > 1e-12 * values[-1]:
+        # What rounding makes of a variance of 0: that of the data, in these directions, and that of the eigenvalues.
+        grain = (2 * torch.finfo(x.dtype).eps) ** 2 * (covariance.diagonal() + mu**2)
+        floor = (grain @ vectors[:, :-K].square()).mean() + len(mu) * torch.finfo(mu.dtype).eps * values[-1]
+        if not variance > floor:
             raise ValueError(
-                f"x: expected examples that span more than latent_dim={K} dimensions, got {len(x)} that "
-                "do not; take fewer latent units"
+                f"x: expected examples that span more than latent_dim={K} dimensions, got {len(x)} whose variance in "
+                f"the others, {variance:.1g}, is rounding beside {values[-1]:.1g}; omit dimensions or latent units"
             )
+        positive_float("sigma of x", variance.sqrt().item(), x.dtype)
         # The largest first. Rounding may leave an eigenvalue below the mean of smaller ones where all are equal.
         self.W.copy_((vectors[:, -K:] * (values[-K:] - variance).clamp_min(0).sqrt()).flip(1))
         self.mu.copy_(mu)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from gen_utils.base import GenerativeModel, Trainable, batch, positive
 from gen_utils.likelihoods import LOG_2PI, bernoulli_log_prob, kl_to_standard_normal, log_odds, normal_log_prob
 from gen_utils.nets import ConditionalMLP
+from gen_utils.precision import positive_float, squared_distances
 
 
 class VAE(Trainable, GenerativeModel):
@@ -48,7 +49,7 @@ class VAE(Trainable, GenerativeModel):
         classes: int | None = None,
     ) -> None:
         super().__init__(event_shape, (0.0, 1.0), classes)
-        if not 0 <= beta < math.inf:
+        if not 0 <= beta < torch.finfo(self.dtype).max:
             raise ValueError(f"beta: expected a number that is not negative, got {beta}")
         self.latent_dim, self.beta = positive("latent_dim", latent_dim), beta
         D = math.prod(self.event_shape)
@@ -187,29 +188,36 @@ class GaussianVAE(VAE):
         classes: int | None = None,
     ) -> None:
         super().__init__(latent_dim, hidden_dims, event_shape, classes=classes)
-        if not 0 < sigma < math.inf:
-            raise ValueError(f"sigma: expected a positive number, got {sigma}")
         self.support = (-math.inf, math.inf)
-        self.log_sigma = nn.Parameter(torch.tensor(math.log(sigma)))
+        self.log_sigma = nn.Parameter(torch.tensor(math.log(positive_float("sigma", sigma))))
 
     @torch.no_grad()
     def start_from(self, x: Tensor) -> None:
-        """Set the decoder's last biases to the mean of `x`, and σ to the standard deviation of a pixel around it."""
+        """Set the decoder's last biases to the mean of `x`, and σ to the standard deviation of a pixel around it.
+
+        Raises:
+            ValueError: examples that are all the same, for which σ would be 0.
+        """
+        if (self.check_x(x) == x[0]).all():
+            raise ValueError(f"x: expected examples that vary, for σ > 0, got {len(x)} that are all the same")
+        sigma = ((x - x.mean(0)) ** 2).mean().sqrt()
+        positive_float("sigma of x", sigma.item(), x.dtype)
         *_, bias = self.decoder.parameters()
-        bias.copy_(self.check_x(x).mean(0).flatten())
-        self.log_sigma.copy_(((x - x.mean(0)) ** 2).mean().sqrt().log())
+        bias.copy_(x.mean(0).flatten())
+        self.log_sigma.copy_(sigma.log())
 
     def log_likelihood(self, x: Tensor, decoded: Tensor) -> Tensor:
         """Compute log N(x | decoded, σ²) over all pixels: `(B,)` in nats."""
-        return self._log_likelihood(((x - decoded) ** 2).flatten(1).sum(1))
+        return self._log_likelihood(((x - decoded) ** 2).flatten(1).sum(1) / (2 * self.log_sigma).exp())
 
     def log_likelihood_table(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Compute log p(x_i|z_j) for every pair, `(B, M)` in nats; the arguments are those of `VAE`'s."""
-        return self._log_likelihood(torch.cdist(self.check_x(x).flatten(1), self.decode(z, y).flatten(1)) ** 2)
+        means = self.decode(z, y).flatten(1)
+        return self._log_likelihood(squared_distances(self.check_x(x).flatten(1), means, self.log_sigma.exp()))
 
     def _log_likelihood(self, squared_error: Tensor) -> Tensor:
-        D = math.prod(self.event_shape)
-        return -0.5 * squared_error / (2 * self.log_sigma).exp() - D * (self.log_sigma + 0.5 * LOG_2PI)
+        D = math.prod(self.event_shape)  # the error is in units of σ²
+        return -0.5 * squared_error - D * (self.log_sigma + 0.5 * LOG_2PI)
 
     def mean(self, decoded: Tensor) -> Tensor:
         """Return the decoder's output: it is E[x|z]."""

@@ -43,10 +43,9 @@ class Graph:
         """Return the file's bytes, or refuse a file that changed since its export.
 
         Raises:
-            ValueError: its content does not match the digest.
+            ValueError: its content does not match the digest, or it is larger than a graph may be.
         """
-        verify(self.path, self.sha256, "export it again")
-        return self.path.read_bytes()
+        return verify(self.path, self.sha256, "export it again", MAX_BYTES)
 
     def run(self, **inputs: np.ndarray | float) -> dict[str, np.ndarray]:
         """Run the graph with onnxruntime: arrays by the names of its inputs, to arrays by those of its outputs.

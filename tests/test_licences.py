@@ -1,0 +1,121 @@
+"""Whatever the site serves belongs to a package that is listed with its version and its licence."""
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from types import SimpleNamespace
+
+import licences
+import pytest
+import vendor
+from conftest import ROOT
+
+VENDOR = ROOT / "book/_static/vendor"
+# From the packages' own files.
+KNOWN = {
+    "mathjax": "Apache-2.0",
+    "onnxruntime-web": "MIT",
+    "requirejs": "MIT",
+    "anywidget": "MIT",
+    "@jupyter-widgets/html-manager": "BSD-3-Clause",
+}
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).digest()
+
+
+def package(path):
+    """The package of npm that a vendored file was copied from, found by its bytes."""
+    for source in vendor.FILES:
+        name = "/".join(source.split("/")[: 2 if source.startswith("@") else 1])
+        if any(digest(each) == digest(path) for each in (licences.NODE / name).rglob(path.name) if each.is_file()):
+            return name
+    return None
+
+
+@pytest.fixture(scope="session")
+def vendored():
+    if not (VENDOR / "installed").exists():
+        subprocess.run(["make", "book/_static/vendor/installed"], cwd=ROOT, check=True)
+    return [path for path in VENDOR.rglob("*") if path.is_file() and path.name != "installed"]
+
+
+def test_every_vendored_file_belongs_to_a_listed_package_with_a_licence(vendored):
+    listed = {each.name: each for each in licences.npm()}
+    owners = {path.relative_to(VENDOR): package(path) for path in vendored}
+    assert {path for path, owner in owners.items() if owner not in listed} == set()
+    assert {name: listed[name].licence for name in owners.values()} == KNOWN
+
+
+def test_every_package_has_a_version_and_a_licence(vendored):
+    everything = [*licences.npm(development=True), *licences.pip()]
+    assert len(everything) > 400
+    assert [each for each in everything if not each.version or each.licence in {"", licences.UNKNOWN}] == []
+    pinned = re.findall(
+        r"^([\w.-]+)==([^\s;]+)", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    found = {each.name: each.version for each in licences.pip()}
+    assert {name: found[licences.canonical(name)] for name, _ in pinned if licences.canonical(name) in found} == {
+        name: version for name, version in pinned if licences.canonical(name) in found
+    }
+    assert {"torch", "numpy", "jupyter-book", "pydata-sphinx-theme"} <= found.keys()
+
+
+def test_the_command_writes_cyclonedx(vendored, tmp_path):
+    subprocess.run([sys.executable, licences.__file__, tmp_path / "made/sbom.json"], check=True, capture_output=True)
+    bill = json.loads((tmp_path / "made/sbom.json").read_text(encoding="utf-8"))
+    assert (bill["bomFormat"], bill["specVersion"], bill["version"]) == ("CycloneDX", "1.6", 1)
+    names = {(each["purl"], each["licenses"][0]["license"]["name"]) for each in bill["components"]}
+    assert len(names) == len(bill["components"]) > 400
+    assert all(each["type"] == "library" and each["name"] and each["version"] for each in bill["components"])
+    assert ("pkg:npm/%40jupyter-widgets/html-manager@1.0.15", "BSD-3-Clause") in names
+    torch = metadata.version("torch").partition("+")[0]
+    assert f"pkg:pypi/torch@{torch}" in dict(names)
+
+
+@pytest.mark.slow
+def test_the_site_serves_nothing_of_an_unlisted_package(site):
+    bill = json.loads((site / licences.BILL).read_text(encoding="utf-8"))
+    named = {each["name"] for each in bill["components"]}
+    page = re.sub("<[^>]*>", " ", (site / "book/licences.html").read_text(encoding="utf-8"))
+    rows = {tuple(line.split()) for line in re.findall(r"[\w@/.-]+ +\S+ +\S+", " ".join(page.split()))}
+    assert rows
+    for each in licences.npm():
+        assert each.name in named
+        assert f" {each.name} {each.version} " in " ".join(page.split())
+    distributions = licences.served(SimpleNamespace(extensions=extensions()))
+    assert {each.name for each in map(licences.python_package, distributions)} <= named
+    listed = {digest(path) for each in distributions for path in located(each)}
+    ours = {path.relative_to(ROOT / "book/_static") for path in (ROOT / "book/_static").rglob("*")}
+    made = {"documentation_options.js", "language_data.js", "pygments.css", "sbom.cdx.json", "licences.txt"}
+    strangers = [
+        path.relative_to(site / "_static")
+        for path in (site / "_static").rglob("*")
+        if path.is_file()
+        and path.relative_to(site / "_static") not in ours
+        and path.name not in made
+        and digest(path) not in listed
+    ]
+    assert strangers == []
+    texts = (site / licences.TEXTS).read_text(encoding="utf-8")
+    assert "Redistribution and use in source and binary forms" in texts
+    assert "Permission is hereby granted, free of charge" in texts
+    assert "SIL OPEN FONT LICENSE" in texts or "OFL" in texts
+
+
+def located(distribution):
+    files = (Path(str(distribution.locate_file(file))) for file in distribution.files or [])
+    return [path for path in files if path.is_file()]
+
+
+def extensions():
+    """What the site's configuration loads, as Jupyter Book makes it."""
+    from jupyter_book.config import get_final_config
+
+    config, _ = get_final_config(user_yaml=ROOT / "_config.yml", sourcedir=ROOT)
+    return config["extensions"]
