@@ -212,17 +212,10 @@ def check_training(model: Model, x: Tensor, y: Tensor | None, steps: int, batch_
 
 
 def check_finite(name: str, losses: dict[str, float], parameters: Iterable[Tensor], number: int, lr: float) -> None:
-    """Stop before update `number` where the loss of this name, or the gradient in `parameters`, is not finite.
-
-    Args:
-        name: which of `losses` the update minimises.
-        losses: the losses so far in this step.
-        parameters: the weights that the update changes.
-        number: the step's number.
-        lr: the highest learning rate.
+    """Stop before update `number` where the loss `losses[name]`, or the gradient in `parameters`, is not finite.
 
     Raises:
-        FloatingPointError: says what became infinite or NaN, and when.
+        FloatingPointError: says what became infinite or NaN, and when, with the step's losses so far and its `lr`.
     """
     norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
     bad = "" if norm.isfinite() else f"gradient's norm became {norm.item()}"

@@ -346,6 +346,24 @@ def test_the_keyboard_draws_too(page):
     assert ink(page)[0, 0, :8, :8].min() == 1
 
 
+def test_the_first_stroke_erases_what_was_shown(page):
+    line = [[60, 140], [220, 140]]
+    page.evaluate("(line) => { pad.clear(); draw([line]); }", line)
+    alone, ghost = ink(page), page.locator(".gu-ghost")
+    page.get_by_role("button", name="An example").click()
+    assert ghost.count() == 1
+    assert ink(page).max() == 1  # pale on the paper, whole as ink
+    page.evaluate("(line) => draw([line])", line)
+    assert ghost.count() == 0
+    assert (ink(page) == alone).all()
+    page.evaluate("draw([[[140, 60], [140, 220]]])")  # the second adds to it
+    assert (ink(page) >= alone).all()
+    assert ink(page).sum() > 1.5 * alone.sum()
+    page.get_by_role("button", name="An example").click()
+    page.locator(".gu-ink").press("Space")  # a dot in the middle
+    assert ink(page).sum() == pytest.approx(np.pi * (S / 24) ** 2, rel=0.02)
+
+
 def test_examples_come_in_turn_and_targets_fit_a_finger(page, widget, images):
     for k in (1, 2, 3, 4, 0, 1):
         page.get_by_role("button", name="An example").click()

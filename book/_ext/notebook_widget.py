@@ -34,7 +34,7 @@ class NotebookWidget(SphinxDirective):
 
 
 def page(cell: dict, shown: dict, models: dict) -> str:
-    """Write what html-manager looks for, after the poster that stands in for it."""
+    """Write what widgets.js looks for, after the poster that stands in for it."""
     view = shown[VIEW]
     # A widget leans on its layout alone.
     wanted = {view["model_id"], models[view["model_id"]]["state"]["layout"].removeprefix("IPY_MODEL_")}

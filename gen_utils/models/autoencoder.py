@@ -108,11 +108,7 @@ class LinearAutoencoder(Autoencoder):
 
     At its optimum the decoder's columns span the same subspace as the K leading eigenvectors of the data's
     covariance, and the mean loss is the sum of the other eigenvalues. Every other point without a gradient is a
-    saddle. Bourlard and Kamp 1988; Baldi and Hornik 1989.
-
-    Args:
-        latent_dim: length of the code, K.
-        event_shape: shape of one example.
+    saddle. Bourlard and Kamp 1988; Baldi and Hornik 1989. Its arguments are those of `Autoencoder`.
 
     Raises:
         ValueError: a size that is not positive.
@@ -130,10 +126,7 @@ class DenoisingAutoencoder(Autoencoder):
     example: the noise, not a narrow layer, keeps the model from learning the identity.
 
     Args:
-        sigma: standard deviation of the noise.
-        latent_dim: length of the code, K.
-        hidden_dims: widths of the encoder's hidden layers; the decoder mirrors them.
-        event_shape: shape of one example.
+        sigma: standard deviation of the noise. The arguments that are not listed are those of `Autoencoder`.
         support: lowest and highest value of an example without noise. Both may be infinite.
 
     Raises:

@@ -73,9 +73,7 @@ class CouplingFlow(Trainable, GenerativeModel):
         x = self.check_x(x).flatten(1)
         scale = x.std(0, correction=0)
         if not scale.amin() >= torch.finfo(x.dtype).tiny ** 0.5:
-            raise ValueError(
-                f"x: expected dimensions that all vary, got {len(x)} examples with a constant one; omit it"
-            )
+            raise ValueError(f"x: expected dimensions that all vary, got {len(x)} examples with a constant one")
         self.shift.copy_(x.mean(0))
         self.scale.copy_(scale)
 

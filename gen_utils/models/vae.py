@@ -169,11 +169,7 @@ class GaussianVAE(VAE):
     arXiv:2006.13202).
 
     Args:
-        latent_dim: number of latent units, K.
-        hidden_dims: widths of the encoder's hidden layers; the decoder mirrors them.
-        event_shape: shape of one example.
-        sigma: standard deviation of a pixel given z, before training.
-        classes: number of labels, or `None` for a model without labels.
+        sigma: standard deviation of a pixel given z, before training. The other arguments are those of `VAE`.
 
     Raises:
         ValueError: a size or a sigma that is not positive.

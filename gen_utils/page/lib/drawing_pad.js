@@ -9,7 +9,8 @@ const PEN_STEP = 7; // what an arrow key moves the pen
 
 // `examples` are images of 28 × 28 bytes, one after the other, that a button shows in turn; `onchange()` is called for
 // each change. Returns the element and its buttons; ink(), a tensor of 280 × 280, 1 for ink; showExample(k);
-// clear(); and setImage(bytes), which shows an image and does not call `onchange`.
+// clear(); and setImage(bytes), which shows an image and does not call `onchange`. What is shown is a ghost, which the
+// first stroke erases.
 export function drawingPad({ label, examples = new Uint8Array(), onchange }) {
   const canvas = h("canvas", {
     class: "gu-ink",
@@ -24,6 +25,7 @@ export function drawingPad({ label, examples = new Uint8Array(), onchange }) {
   const cursor = h("span", { class: "gu-cursor", hidden: true });
   const note = h("p", { class: "gu-hint", role: "status" });
   const fill = () => {
+    canvas.classList.remove("gu-ghost");
     context.fillStyle = "#fff";
     context.fillRect(0, 0, PAD_SIDE, PAD_SIDE);
   };
@@ -43,6 +45,7 @@ export function drawingPad({ label, examples = new Uint8Array(), onchange }) {
     small.getContext("2d").putImageData(inkImage(values, 28, 28), 0, 0);
     context.imageSmoothingEnabled = false; // so that preparing it gives the very image again
     context.drawImage(small, 0, 0, PAD_SIDE, PAD_SIDE);
+    canvas.classList.add("gu-ghost"); // pale on the paper, whole as ink
   };
   let shown = 0;
   const showExample = (k) => {
@@ -51,8 +54,10 @@ export function drawingPad({ label, examples = new Uint8Array(), onchange }) {
     onchange();
   };
 
-  drawWithKeys(canvas, penOn(context), onchange, cursor, note);
-  drawWithPointer(canvas, penOn(context), onchange);
+  // The first stroke erases an image that was shown: nobody draws half of a digit upon another.
+  const pen = () => penOn(context, () => canvas.classList.contains("gu-ghost") && fill());
+  drawWithKeys(canvas, pen(), onchange, cursor, note);
+  drawWithPointer(canvas, pen(), onchange);
   fill();
 
   const buttons = h("div", { class: "gu-buttons" }, button("Clear", clear));
@@ -63,7 +68,8 @@ export function drawingPad({ label, examples = new Uint8Array(), onchange }) {
 }
 
 // A round pen: from the middle of one step to the middle of the next it draws a curve, so that strokes have no corners.
-function penOn(context) {
+// `onlower()` is called before it touches the paper.
+function penOn(context, onlower) {
   let last, middle;
   const line = (...curve) => {
     context.lineCap = context.lineJoin = "round";
@@ -75,6 +81,7 @@ function penOn(context) {
     context.stroke();
   };
   const lower = (x, y) => {
+    onlower();
     last = middle = [x, y];
     context.fillStyle = "#000";
     context.beginPath();

@@ -1,96 +1,125 @@
 // Graphs: ONNX files run by onnxruntime-web, or by the kernel where onnxruntime-web can't be loaded.
 
+import { forgetFile, loadFile, loadModule } from "./files.js";
+import { lasting } from "./line.js";
+
 // The published page serves graphs and onnxruntime-web itself; Sphinx writes the path to its root on <html>.
 const contentRoot = document.documentElement.dataset.content_root;
 const isPublished = contentRoot !== undefined;
 const siteFile = (path) => new URL(`${contentRoot}_static/${path}`, document.baseURI).href;
 const CDN_TIMEOUT_MS = 8000;
-const KERNEL_TIMEOUT_MS = 30_000;
+const [MODULE_BYTES, WASM_BYTES] = [73_054, 14_239_897]; // of onnxruntime-web, which may travel compressed
+const KERNEL_QUIET_MS = 8000; // without an answer: the reader is told
+const SILENT_KERNEL =
+  "The kernel does not answer. If it is busy, this goes on when it is free; if it has stopped, start it and run this cell again.";
+const KERNEL_LATE_MS = 30_000; // without an answer: it is asked again, in case the question was lost
 
 // One copy of onnxruntime-web for all widgets of a page, although each widget is a module of its own; and `inTurn(call)`,
 // since onnxruntime-web fails where one of its calls begins before another has ended.
+const shared = Symbol.for("gen_utils.onnxruntime");
+
 function loadRuntime(cdn) {
-  const shared = Symbol.for("gen_utils.onnxruntime");
-  globalThis[shared] ??= (async () => {
-    const source = isPublished ? siteFile("vendor/ort/") : cdn;
-    const ort = await within(CDN_TIMEOUT_MS, import(`${source}ort.wasm.bundle.min.mjs`));
-    ort.env.wasm.numThreads = 1; // threads need response headers that static hosts don't send
-    if (!isPublished) ort.env.wasm.wasmPaths = cdn;
-    let last = Promise.resolve();
-    const inTurn = (call) => {
-      const result = last.then(call);
-      last = result.catch(() => {});
-      return result;
-    };
-    return { ort, inTurn };
-  })();
+  globalThis[shared] ??= startRuntime(cdn).catch((error) => {
+    delete globalThis[shared]; // the next attempt may succeed
+    throw error;
+  });
   return globalThis[shared];
 }
 
-function within(milliseconds, promise) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error("timed out")), milliseconds);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+async function startRuntime(cdn) {
+  checkWebAssembly();
+  const [source, patience] = isPublished ? [siteFile("vendor/ort/"), {}] : [cdn, { stalled: CDN_TIMEOUT_MS }];
+  const [module, wasm] = ["ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"].map((name) => source + name);
+  const [ort, wasmBinary] = await Promise.all([
+    loadModule(module, { size: MODULE_BYTES, ...patience }),
+    loadFile(wasm, { size: WASM_BYTES, ...patience }),
+  ]);
+  forgetFile(wasm); // onnxruntime-web keeps it
+  ort.env.wasm.numThreads = 1; // threads need response headers that static hosts don't send
+  ort.env.wasm.wasmBinary = wasmBinary;
+  let last = Promise.resolve();
+  const inTurn = (call) => {
+    const result = last.then(call);
+    last = result.catch(() => {});
+    return result;
+  };
+  // Where it failed to start, the same copy never starts again.
+  const forget = () => {
+    delete globalThis[shared];
+    forgetFile(module);
+  };
+  return { ort, inTurn, forget };
 }
 
-// The files of the published page, by address: widgets of one page share them, and each is loaded once.
-function siteBytes({ file, sha256 }) {
-  const shared = Symbol.for("gen_utils.files");
-  globalThis[shared] ??= new Map();
-  const files = globalThis[shared];
-  const url = siteFile(`models/${file}?${sha256.slice(0, 8)}`);
-  if (!files.has(url)) {
-    const loading = download(url, sha256);
-    loading.catch(() => files.delete(url)); // the next attempt may succeed
-    files.set(url, loading);
+// Say what is wrong before 14 MB are loaded in vain.
+function checkWebAssembly() {
+  if (!globalThis.WebAssembly) {
+    throw lasting(
+      "this browser has no WebAssembly, or it is switched off; a current Firefox, Chrome, Edge or Safari has it",
+    );
   }
-  return files.get(url);
-}
-
-// `integrity` makes the browser refuse a file whose digest is not the one that the notebook recorded.
-async function download(url, sha256) {
-  const digest = btoa(String.fromCharCode(...sha256.match(/../g).map((byte) => Number.parseInt(byte, 16))));
-  const response = await fetch(url, { integrity: `sha256-${digest}` });
-  if (!response.ok) throw new Error(`${url}: ${response.status}`);
-  return new Uint8Array(await response.arrayBuffer());
-}
-
-// Call a command of the Python class. Its errors come back as words.
-async function askKernel(invoke, signal, command, message, buffers = []) {
-  const late = AbortSignal.timeout(KERNEL_TIMEOUT_MS);
   try {
-    const [answer, found] = await invoke(command, message, { buffers, signal: AbortSignal.any([signal, late]) });
-    if (answer.error) throw new Error(answer.error);
-    return [answer, found.map((view) => view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength))];
-  } catch (error) {
-    if (!late.aborted) throw error;
-    const seconds = KERNEL_TIMEOUT_MS / 1000;
-    throw new Error(`the kernel did not answer within ${seconds} seconds; when it is free, run this cell again`);
+    new WebAssembly.Module(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0)); // the empty one
+  } catch {
+    throw lasting("this site's security policy forbids WebAssembly; who runs the site can allow 'wasm-unsafe-eval'");
   }
 }
 
-async function runInKernel(invoke, signal, graph, feeds) {
+// Call a command of the Python class. Its errors come back as words. A kernel that is busy answers in the end; one that
+// is gone does not, and nothing tells a page which of the two it is.
+async function askKernel({ invoke, signal, line }, command, message, buffers = []) {
+  let told = false;
+  const quiet = setInterval(() => {
+    told = true;
+    line.say(SILENT_KERNEL);
+  }, KERNEL_QUIET_MS);
+  try {
+    for (let patience = KERNEL_LATE_MS; ; patience *= 2) {
+      const late = new AbortController();
+      const timer = setTimeout(() => late.abort(), patience);
+      try {
+        const both = AbortSignal.any([signal, late.signal]);
+        const [answer, found] = await invoke(command, message, { buffers, signal: both });
+        if (answer.error) throw new Error(answer.error);
+        return [answer, found.map((view) => view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength))];
+      } catch (error) {
+        if (!late.signal.aborted || signal.aborted) throw error;
+      } finally {
+        clearTimeout(timer);
+      }
+    }
+  } finally {
+    clearInterval(quiet);
+    if (told) line.say("");
+  }
+}
+
+// The files of the published page carry the start of their digest in their address: no cache keeps an old one.
+const siteBytes = ({ file, sha256 }) => loadFile(siteFile(`models/${file}?${sha256.slice(0, 8)}`), { sha256 });
+
+async function runInKernel(view, graph, feeds) {
   const inputs = Object.entries(feeds).map(([name, { dims }]) => ({ name, dims }));
   const data = Object.values(feeds).map((feed) => feed.data);
-  const [{ outputs }, buffers] = await askKernel(invoke, signal, "run_graph", { graph, inputs }, data);
+  const [{ outputs }, buffers] = await askKernel(view, "run_graph", { graph, inputs }, data);
   return Object.fromEntries(outputs.map(({ name, dims }, i) => [name, { dims, data: new Float32Array(buffers[i]) }]));
 }
 
 // The widget's graphs: `open(names)` loads some of them; run(name, {input: {data: Float32Array, dims}}) resolves to
-// {output: {data, dims}}, and loads the graph first if it is not open. `invoke` calls a command of the Python class.
-export async function graphRunner({ model, invoke, signal, onEnd, during }) {
+// {output: {data, dims}}, and loads the graph first if it is not open. The view's `invoke` calls a command of the Python
+// class.
+export async function graphRunner(view) {
+  const { model, invoke, signal, onEnd, during } = view;
+  if (!isPublished && !invoke) throw lasting("this page has no kernel: run its cell, or open the published course");
   let runtime;
   try {
     runtime = await loadRuntime(model.get("cdn"));
   } catch (error) {
     if (isPublished) throw error;
-    const run = (name, feeds) => during(runInKernel(invoke, signal, name, feeds));
+    const run = (name, feeds) => during(runInKernel(view, name, feeds));
     return { backend: "kernel", open: async () => {}, run };
   }
 
-  const { ort, inTurn } = runtime;
+  const { ort, inTurn, forget } = runtime;
   const opening = {}; // sessions by name, as promises,
   const sessions = {}; // and those that are open
   onEnd(() => {
@@ -100,12 +129,17 @@ export async function graphRunner({ model, invoke, signal, onEnd, during }) {
   });
   const bytes = async (name) => {
     if (isPublished) return siteBytes(model.get("graphs")[name]);
-    const [, [buffer]] = await askKernel(invoke, signal, "read_graph", name);
+    const [, [buffer]] = await askKernel(view, "read_graph", name);
     return new Uint8Array(buffer);
   };
   const create = async (name) => {
     const file = await bytes(name);
-    return inTurn(() => ort.InferenceSession.create(file));
+    try {
+      return await inTurn(() => ort.InferenceSession.create(file));
+    } catch (error) {
+      forget();
+      throw error;
+    }
   };
   const load = async (name) => {
     try {

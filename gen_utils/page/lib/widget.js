@@ -1,8 +1,9 @@
 // A widget's life: it starts when it comes near the reader, shows its poster until then, and ends with its view.
 
-import { h } from "./elements.js";
+import { progress } from "./files.js";
 import { graphRunner } from "./graphs.js";
 import { lifetime } from "./lifetime.js";
+import { persistently, statusLine } from "./line.js";
 
 // Make the module that anywidget expects.
 //
@@ -16,29 +17,42 @@ export function widget(build, firstGraphs = (model) => Object.keys(model.get("gr
 
 function start({ model, el, experimental, build, firstGraphs }) {
   const life = lifetime();
-  const view = { ...life, model: modelOf(model, life), invoke: experimental?.invoke };
-  const status = h("p", { class: "gu-status", role: "status" }, "Loading the model into this page…");
+  const line = statusLine(el);
   el.classList.add("gu-widget");
   // JupyterLab acts on the arrow keys, and D D deletes a cell, wherever the focus is, except on elements with this mark.
   const spare = ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true");
   el.addEventListener("focusin", spare, { signal: life.signal });
   el.style.setProperty("--gu-accent", model.get("colours").latent);
-  el.append(status);
-  const show = async () => {
+  reserveHeight(el, model, build);
+  line.wait("Loading the model into this page…");
+  // Each attempt has a lifetime of its own: what a failed one has started ends with it.
+  const attempt = async () => {
+    const trial = lifetime();
+    life.onEnd(trial.end);
+    const view = { ...trial, model: modelOf(model, trial), invoke: experimental?.invoke, line };
+    const waiting = setInterval(() => progress() && line.wait(progress()), 250);
+    trial.onEnd(() => clearInterval(waiting));
     try {
-      view.graphs = await life.during(graphRunner(view));
+      view.graphs = watched(await trial.during(graphRunner(view)), line);
       await view.graphs.open(firstGraphs(view.model));
+      clearInterval(waiting);
       const { element, first, poster } = build(view);
-      await life.during(Promise.resolve(first()));
-      status.replaceWith(element);
-      for (const poster of posters(el)) poster.classList.add("gu-poster-hidden");
-      el.dataset.backend = view.graphs.backend;
-      el.poster = poster;
-      el.classList.add("gu-live");
+      await trial.during(Promise.resolve(first()));
+      return { element, poster, backend: view.graphs.backend };
     } catch (error) {
-      console.error(error);
-      status.textContent = `This widget could not start: ${error.message}.`;
+      trial.end();
+      throw error;
     }
+  };
+  const show = async () => {
+    const { element, poster, backend } = await persistently(attempt, line, life);
+    line.say("");
+    el.append(element);
+    for (const poster of posters(el)) poster.classList.add("gu-poster-hidden");
+    releaseHeight(el);
+    el.dataset.backend = backend;
+    el.poster = poster;
+    el.classList.add("gu-live");
   };
   const observer = new IntersectionObserver(
     (entries) => {
@@ -54,6 +68,47 @@ function start({ model, el, experimental, build, firstGraphs }) {
     el.classList.remove("gu-live");
     el.replaceChildren();
   };
+}
+
+// Graphs whose failures, once the widget lives, stand under it until one has run again.
+function watched(graphs, line) {
+  let told = false;
+  const run = async (...given) => {
+    try {
+      const found = await graphs.run(...given);
+      if (told) line.say("");
+      told = false;
+      return found;
+    } catch (error) {
+      told = true;
+      line.say(`This did not work: ${error.message}. Change something, and it is tried again.`);
+      throw error;
+    }
+  };
+  return { ...graphs, run };
+}
+
+// In the book, give the widget's outputs the height that they will have, so that the text below does not drop when it
+// comes to life: it is laid out for a moment, in the poster's place, and nothing is painted meanwhile.
+function reserveHeight(el, model, build) {
+  const cell = el.closest(".cell_output");
+  if (!cell) return;
+  const trial = lifetime();
+  try {
+    el.append(build({ ...trial, model: modelOf(model, trial) }).element);
+    for (const poster of posters(el)) poster.classList.add("gu-poster-hidden");
+    cell.style.minHeight = getComputedStyle(cell).height;
+  } catch (error) {
+    console.error(error); // it is said when the widget starts
+  }
+  for (const poster of posters(el)) poster.classList.remove("gu-poster-hidden");
+  el.replaceChildren();
+  trial.end();
+}
+
+function releaseHeight(el) {
+  const cell = el.closest(".cell_output");
+  if (cell) cell.style.minHeight = "";
 }
 
 // The model, with listeners that end with the view.

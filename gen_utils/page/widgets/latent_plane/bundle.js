@@ -225,84 +225,246 @@ function latest(work) {
   };
 }
 
+// gen_utils/page/lib/files.js
+var QUIET_MS = 8e3;
+var STALLED_MS = 3e4;
+var shared = /* @__PURE__ */ Symbol.for("gen_utils.files");
+globalThis[shared] ??= /* @__PURE__ */ new Map();
+var files = globalThis[shared];
+var failed = /* @__PURE__ */ new Set();
+var forbidden = /* @__PURE__ */ new Map();
+function loadFile(url, { size = 0, sha256, stalled = STALLED_MS } = {}) {
+  return tracked(url, size, (file) => download(url, file, sha256, stalled)).result;
+}
+function loadModule(url, { size, stalled = STALLED_MS }) {
+  const address = failed.has(url) ? `${url}?${Date.now()}` : url;
+  const late = new Promise((_, reject) => setTimeout(() => reject(silence(stalled)), stalled));
+  const loading = () => Promise.race([import(address), late]).catch((error) => explain(address, error));
+  return tracked(url, size, loading).result;
+}
+function forgetFile(url) {
+  failed.add(url);
+  files.delete(url);
+}
+function tracked(url, total, load) {
+  if (!files.has(url)) {
+    const file = { loaded: 0, total, moved: performance.now(), done: false };
+    files.set(url, file);
+    const note = ({ blockedURI, effectiveDirective }) => forbidden.set(blockedURI, effectiveDirective);
+    document.addEventListener("securitypolicyviolation", note);
+    file.result = load(file).finally(() => {
+      file.done = true;
+      document.removeEventListener("securitypolicyviolation", note);
+    });
+    file.result.catch(() => forgetFile(url));
+  }
+  return files.get(url);
+}
+async function download(url, file, sha256, stalled) {
+  const giveUp = new AbortController();
+  const watch = setInterval(() => {
+    if (performance.now() - file.moved > stalled) giveUp.abort(silence(stalled));
+  }, 1e3);
+  const options = { signal: giveUp.signal, cache: failed.has(url) ? "reload" : "default" };
+  if (sha256 && !crypto.subtle) {
+    options.integrity = `sha256-${btoa(String.fromCharCode(...fromHex(sha256)))}`;
+    file.moved = Number.POSITIVE_INFINITY;
+  }
+  try {
+    const response = await fetch(url, options);
+    if (!response.ok) throw new Error(`the server answered ${response.status}`);
+    if (!response.headers.get("content-encoding"))
+      file.total = Number(response.headers.get("content-length")) || file.total;
+    const bytes = await readAll(response.body, file);
+    if (sha256 && crypto.subtle && !await isIntact(bytes, sha256)) {
+      throw new Error("it failed its integrity check, so it is damaged or of another version of this page");
+    }
+    return bytes;
+  } catch (error) {
+    return explain(url, error);
+  } finally {
+    clearInterval(watch);
+  }
+}
+async function readAll(body, file) {
+  const reader = body.getReader();
+  const parts = [];
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    parts.push(next.value);
+    file.loaded += next.value.length;
+    file.moved = Math.max(file.moved, performance.now());
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
+}
+var fromHex = (text) => text.match(/../g).map((byte) => Number.parseInt(byte, 16));
+async function isIntact(bytes, sha256) {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return fromHex(sha256).every((byte, i) => byte === digest[i]);
+}
+var silence = (milliseconds) => new Error(`nothing came for ${milliseconds / 1e3} seconds`);
+async function explain(url, error) {
+  await new Promise((resolve) => setTimeout(resolve));
+  const directive = forbidden.get(url);
+  let reason = error.message;
+  if (directive) reason = `this site's security policy (${directive}) forbids it`;
+  else if (!navigator.onLine) reason = "this device is offline";
+  else if (error instanceof TypeError) reason = "the connection failed, or something on the way blocks it";
+  throw new Error(`${new URL(url).pathname.split("/").pop()} could not be loaded: ${reason}`);
+}
+function progress() {
+  const coming = [...files.values()].filter(({ done }) => !done);
+  if (!coming.length) return "";
+  const [loaded, total] = ["loaded", "total"].map((key) => coming.reduce((sum, file) => sum + file[key], 0));
+  const megabytes = (n) => (n / 1e6).toFixed(1);
+  const amount = total < loaded ? megabytes(loaded) : `${megabytes(loaded)} of ${megabytes(total)}`;
+  const text = `Loading the model into this page: ${amount} MB.`;
+  const quiet = performance.now() - Math.max(...coming.map(({ moved }) => moved)) > QUIET_MS;
+  return quiet ? `${text} Nothing has come for some seconds: the connection is slow, or lost. It goes on by itself.` : text;
+}
+
+// gen_utils/page/lib/line.js
+var FIRST_PAUSE_MS = 2e3;
+var LONGEST_PAUSE_MS = 6e4;
+function statusLine(el) {
+  const text = h("p", { role: "status" });
+  const again = button("Try again now", () => pressed?.());
+  const line = h("div", { class: "gu-status" }, text);
+  let pressed;
+  const show = (words, press, live) => {
+    if (text.textContent !== words) {
+      text.ariaLive = live;
+      text.textContent = words;
+    }
+    if (!words && !line.isConnected) return;
+    pressed = press;
+    if (press) line.append(again);
+    else again.remove();
+    if (!words) line.remove();
+    else if (!line.isConnected) el.append(line);
+  };
+  return {
+    say: (words, press) => show(words, press, "polite"),
+    wait: (words) => show(words, void 0, "off")
+  };
+}
+var lasting = (message) => Object.assign(new Error(message), { lasting: true });
+async function persistently(work, line, { signal, during }) {
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    try {
+      return await work();
+    } catch (error) {
+      console.error(error);
+      const words = `This widget could not start: ${error.message}.`;
+      const next = new Promise((resolve) => {
+        if (error.lasting) return line.say(words);
+        setTimeout(resolve, pause);
+        addEventListener("online", resolve, { once: true, signal });
+        line.say(`${words} It goes on trying.`, resolve);
+      });
+      await during(next);
+    }
+  }
+}
+
 // gen_utils/page/lib/graphs.js
 var contentRoot = document.documentElement.dataset.content_root;
 var isPublished = contentRoot !== void 0;
 var siteFile = (path) => new URL(`${contentRoot}_static/${path}`, document.baseURI).href;
 var CDN_TIMEOUT_MS = 8e3;
-var KERNEL_TIMEOUT_MS = 3e4;
+var [MODULE_BYTES, WASM_BYTES] = [73054, 14239897];
+var KERNEL_QUIET_MS = 8e3;
+var SILENT_KERNEL = "The kernel does not answer. If it is busy, this goes on when it is free; if it has stopped, start it and run this cell again.";
+var KERNEL_LATE_MS = 3e4;
+var shared2 = /* @__PURE__ */ Symbol.for("gen_utils.onnxruntime");
 function loadRuntime(cdn) {
-  const shared = /* @__PURE__ */ Symbol.for("gen_utils.onnxruntime");
-  globalThis[shared] ??= (async () => {
-    const source = isPublished ? siteFile("vendor/ort/") : cdn;
-    const ort = await within(CDN_TIMEOUT_MS, import(`${source}ort.wasm.bundle.min.mjs`));
-    ort.env.wasm.numThreads = 1;
-    if (!isPublished) ort.env.wasm.wasmPaths = cdn;
-    let last = Promise.resolve();
-    const inTurn = (call) => {
-      const result = last.then(call);
-      last = result.catch(() => {
-      });
-      return result;
-    };
-    return { ort, inTurn };
-  })();
-  return globalThis[shared];
-}
-function within(milliseconds, promise) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error("timed out")), milliseconds);
+  globalThis[shared2] ??= startRuntime(cdn).catch((error) => {
+    delete globalThis[shared2];
+    throw error;
   });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+  return globalThis[shared2];
 }
-function siteBytes({ file, sha256 }) {
-  const shared = /* @__PURE__ */ Symbol.for("gen_utils.files");
-  globalThis[shared] ??= /* @__PURE__ */ new Map();
-  const files = globalThis[shared];
-  const url = siteFile(`models/${file}?${sha256.slice(0, 8)}`);
-  if (!files.has(url)) {
-    const loading = download(url, sha256);
-    loading.catch(() => files.delete(url));
-    files.set(url, loading);
+async function startRuntime(cdn) {
+  checkWebAssembly();
+  const [source, patience] = isPublished ? [siteFile("vendor/ort/"), {}] : [cdn, { stalled: CDN_TIMEOUT_MS }];
+  const [module, wasm] = ["ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"].map((name) => source + name);
+  const [ort, wasmBinary] = await Promise.all([
+    loadModule(module, { size: MODULE_BYTES, ...patience }),
+    loadFile(wasm, { size: WASM_BYTES, ...patience })
+  ]);
+  forgetFile(wasm);
+  ort.env.wasm.numThreads = 1;
+  ort.env.wasm.wasmBinary = wasmBinary;
+  let last = Promise.resolve();
+  const inTurn = (call) => {
+    const result = last.then(call);
+    last = result.catch(() => {
+    });
+    return result;
+  };
+  const forget = () => {
+    delete globalThis[shared2];
+    forgetFile(module);
+  };
+  return { ort, inTurn, forget };
+}
+function checkWebAssembly() {
+  if (!globalThis.WebAssembly) {
+    throw lasting(
+      "this browser has no WebAssembly, or it is switched off; a current Firefox, Chrome, Edge or Safari has it"
+    );
   }
-  return files.get(url);
-}
-async function download(url, sha256) {
-  const digest = btoa(String.fromCharCode(...sha256.match(/../g).map((byte) => Number.parseInt(byte, 16))));
-  const response = await fetch(url, { integrity: `sha256-${digest}` });
-  if (!response.ok) throw new Error(`${url}: ${response.status}`);
-  return new Uint8Array(await response.arrayBuffer());
-}
-async function askKernel(invoke, signal, command, message, buffers = []) {
-  const late = AbortSignal.timeout(KERNEL_TIMEOUT_MS);
   try {
-    const [answer, found] = await invoke(command, message, { buffers, signal: AbortSignal.any([signal, late]) });
-    if (answer.error) throw new Error(answer.error);
-    return [answer, found.map((view) => view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength))];
-  } catch (error) {
-    if (!late.aborted) throw error;
-    const seconds = KERNEL_TIMEOUT_MS / 1e3;
-    throw new Error(`the kernel did not answer within ${seconds} seconds; when it is free, run this cell again`);
+    new WebAssembly.Module(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0));
+  } catch {
+    throw lasting("this site's security policy forbids WebAssembly; who runs the site can allow 'wasm-unsafe-eval'");
   }
 }
-async function runInKernel(invoke, signal, graph, feeds) {
+async function askKernel({ invoke, signal, line }, command, message, buffers = []) {
+  let told = false;
+  const quiet = setInterval(() => {
+    told = true;
+    line.say(SILENT_KERNEL);
+  }, KERNEL_QUIET_MS);
+  try {
+    for (let patience = KERNEL_LATE_MS; ; patience *= 2) {
+      const late = new AbortController();
+      const timer = setTimeout(() => late.abort(), patience);
+      try {
+        const both = AbortSignal.any([signal, late.signal]);
+        const [answer, found] = await invoke(command, message, { buffers, signal: both });
+        if (answer.error) throw new Error(answer.error);
+        return [answer, found.map((view) => view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength))];
+      } catch (error) {
+        if (!late.signal.aborted || signal.aborted) throw error;
+      } finally {
+        clearTimeout(timer);
+      }
+    }
+  } finally {
+    clearInterval(quiet);
+    if (told) line.say("");
+  }
+}
+var siteBytes = ({ file, sha256 }) => loadFile(siteFile(`models/${file}?${sha256.slice(0, 8)}`), { sha256 });
+async function runInKernel(view, graph, feeds) {
   const inputs = Object.entries(feeds).map(([name, { dims }]) => ({ name, dims }));
   const data = Object.values(feeds).map((feed) => feed.data);
-  const [{ outputs }, buffers] = await askKernel(invoke, signal, "run_graph", { graph, inputs }, data);
+  const [{ outputs }, buffers] = await askKernel(view, "run_graph", { graph, inputs }, data);
   return Object.fromEntries(outputs.map(({ name, dims }, i) => [name, { dims, data: new Float32Array(buffers[i]) }]));
 }
-async function graphRunner({ model, invoke, signal, onEnd, during }) {
+async function graphRunner(view) {
+  const { model, invoke, signal, onEnd, during } = view;
+  if (!isPublished && !invoke) throw lasting("this page has no kernel: run its cell, or open the published course");
   let runtime;
   try {
     runtime = await loadRuntime(model.get("cdn"));
   } catch (error) {
     if (isPublished) throw error;
-    const run2 = (name, feeds) => during(runInKernel(invoke, signal, name, feeds));
+    const run2 = (name, feeds) => during(runInKernel(view, name, feeds));
     return { backend: "kernel", open: async () => {
     }, run: run2 };
   }
-  const { ort, inTurn } = runtime;
+  const { ort, inTurn, forget } = runtime;
   const opening = {};
   const sessions = {};
   onEnd(() => {
@@ -313,12 +475,17 @@ async function graphRunner({ model, invoke, signal, onEnd, during }) {
   });
   const bytes = async (name) => {
     if (isPublished) return siteBytes(model.get("graphs")[name]);
-    const [, [buffer]] = await askKernel(invoke, signal, "read_graph", name);
+    const [, [buffer]] = await askKernel(view, "read_graph", name);
     return new Uint8Array(buffer);
   };
   const create = async (name) => {
     const file = await bytes(name);
-    return inTurn(() => ort.InferenceSession.create(file));
+    try {
+      return await inTurn(() => ort.InferenceSession.create(file));
+    } catch (error) {
+      forget();
+      throw error;
+    }
   };
   const load = async (name) => {
     try {
@@ -347,28 +514,40 @@ function widget(build, firstGraphs = (model) => Object.keys(model.get("graphs"))
 }
 function start({ model, el, experimental, build, firstGraphs }) {
   const life = lifetime();
-  const view = { ...life, model: modelOf(model, life), invoke: experimental?.invoke };
-  const status = h("p", { class: "gu-status", role: "status" }, "Loading the model into this page…");
+  const line = statusLine(el);
   el.classList.add("gu-widget");
   const spare = ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true");
   el.addEventListener("focusin", spare, { signal: life.signal });
   el.style.setProperty("--gu-accent", model.get("colours").latent);
-  el.append(status);
-  const show = async () => {
+  reserveHeight(el, model, build);
+  line.wait("Loading the model into this page…");
+  const attempt = async () => {
+    const trial = lifetime();
+    life.onEnd(trial.end);
+    const view = { ...trial, model: modelOf(model, trial), invoke: experimental?.invoke, line };
+    const waiting = setInterval(() => progress() && line.wait(progress()), 250);
+    trial.onEnd(() => clearInterval(waiting));
     try {
-      view.graphs = await life.during(graphRunner(view));
+      view.graphs = watched(await trial.during(graphRunner(view)), line);
       await view.graphs.open(firstGraphs(view.model));
+      clearInterval(waiting);
       const { element, first, poster } = build(view);
-      await life.during(Promise.resolve(first()));
-      status.replaceWith(element);
-      for (const poster2 of posters(el)) poster2.classList.add("gu-poster-hidden");
-      el.dataset.backend = view.graphs.backend;
-      el.poster = poster;
-      el.classList.add("gu-live");
+      await trial.during(Promise.resolve(first()));
+      return { element, poster, backend: view.graphs.backend };
     } catch (error) {
-      console.error(error);
-      status.textContent = `This widget could not start: ${error.message}.`;
+      trial.end();
+      throw error;
     }
+  };
+  const show = async () => {
+    const { element, poster, backend } = await persistently(attempt, line, life);
+    line.say("");
+    el.append(element);
+    for (const poster2 of posters(el)) poster2.classList.add("gu-poster-hidden");
+    releaseHeight(el);
+    el.dataset.backend = backend;
+    el.poster = poster;
+    el.classList.add("gu-live");
   };
   const observer = new IntersectionObserver(
     (entries) => {
@@ -384,6 +563,41 @@ function start({ model, el, experimental, build, firstGraphs }) {
     el.classList.remove("gu-live");
     el.replaceChildren();
   };
+}
+function watched(graphs, line) {
+  let told = false;
+  const run = async (...given) => {
+    try {
+      const found = await graphs.run(...given);
+      if (told) line.say("");
+      told = false;
+      return found;
+    } catch (error) {
+      told = true;
+      line.say(`This did not work: ${error.message}. Change something, and it is tried again.`);
+      throw error;
+    }
+  };
+  return { ...graphs, run };
+}
+function reserveHeight(el, model, build) {
+  const cell = el.closest(".cell_output");
+  if (!cell) return;
+  const trial = lifetime();
+  try {
+    el.append(build({ ...trial, model: modelOf(model, trial) }).element);
+    for (const poster of posters(el)) poster.classList.add("gu-poster-hidden");
+    cell.style.minHeight = getComputedStyle(cell).height;
+  } catch (error) {
+    console.error(error);
+  }
+  for (const poster of posters(el)) poster.classList.remove("gu-poster-hidden");
+  el.replaceChildren();
+  trial.end();
+}
+function releaseHeight(el) {
+  const cell = el.closest(".cell_output");
+  if (cell) cell.style.minHeight = "";
 }
 function modelOf(model, { onEnd }) {
   const on = (events, listener) => {
