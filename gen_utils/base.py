@@ -65,11 +65,7 @@ class Model(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """The precision of the model's numbers, which its input must share.
-
-        Raises:
-            TypeError: 16 bits, where the model's arithmetic needs more.
-        """
+        """The precision of the model's numbers, which its input must share; a `TypeError` if 16 bits are too few."""
         numbers = (value.dtype for value in self._numbers() if value.is_floating_point())
         found = next(numbers, torch.get_default_dtype())
         if found.itemsize < 4 and not self.sixteen_bits:

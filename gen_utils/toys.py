@@ -33,7 +33,7 @@ class Checkerboard(GenerativeModel):
     def sample(self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
         """Draw `(n, 2)`: one of the squares, then a place in it."""
         self.check_y(y, positive("n", n))
-        weights = torch.ones_like(self.squares[:, 0])
+        weights = torch.ones(len(self.squares), device=self.device)
         chosen = weights.multinomial(n, replacement=True, generator=generator)
         place = torch.rand(n, 2, generator=generator, dtype=self.dtype, device=self.device)
         corner = self.squares[chosen]

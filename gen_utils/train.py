@@ -29,9 +29,8 @@ class Step:
 def device() -> torch.device:
     """Return the GPU if there is one, else the CPU.
 
-    An Apple GPU, MPS, lacks some operations, so it is taken only where PyTorch may do those on the CPU: set
-    `PYTORCH_ENABLE_MPS_FALLBACK=1` before Python starts. It has no float64 either: what a chapter or a closed-form
-    `fit` does in double precision needs its data on the CPU.
+    An Apple GPU, MPS, is taken if `PYTORCH_ENABLE_MPS_FALLBACK=1` was set before Python started, for what it cannot
+    do. It has no float64: a closed-form `fit`, and chapters that compute in double precision, need the CPU.
     """
     if torch.cuda.is_available():
         return torch.device("cuda")

@@ -87,10 +87,7 @@ class Diffusion(Trainable, GenerativeModel):
         """Predict with guidance ω: 0 gives p(x), 1 gives p(x|y), above 1 exaggerates what the label changes.
 
         ε̂ = ε̂(x_t) + ω (ε̂(x_t, y) − ε̂(x_t)), and the same in v and x_0, which are affine in ε. c is that of the
-        label. Ho and Salimans 2022, eq. 6, whose weight is ω − 1.
-
-        Raises:
-            ValueError: no labels, or a model that takes none.
+        label. Ho and Salimans 2022, eq. 6, whose weight is ω − 1. Without labels, a `ValueError`.
         """
         if y is None:
             raise ValueError("y: guidance expected labels, got none")
