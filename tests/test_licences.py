@@ -82,12 +82,10 @@ def test_the_command_writes_cyclonedx(vendored, tmp_path):
 def test_the_site_serves_nothing_of_an_unlisted_package(site):
     bill = json.loads((site / licences.BILL).read_text(encoding="utf-8"))
     named = {each["name"] for each in bill["components"]}
-    page = re.sub("<[^>]*>", " ", (site / "book/licences.html").read_text(encoding="utf-8"))
-    rows = {tuple(line.split()) for line in re.findall(r"[\w@/.-]+ +\S+ +\S+", " ".join(page.split()))}
-    assert rows
+    page = " ".join(re.sub("<[^>]*>", " ", (site / "book/licences.html").read_text(encoding="utf-8")).split())
     for each in licences.npm():
         assert each.name in named
-        assert f" {each.name} {each.version} " in " ".join(page.split())
+        assert f" {each.name} {each.version} " in page
     distributions = licences.served(SimpleNamespace(extensions=extensions()))
     assert {each.name for each in map(licences.python_package, distributions)} <= named
     listed = {digest(path) for each in distributions for path in located(each)}
