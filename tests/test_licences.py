@@ -1,4 +1,4 @@
-"""Whatever the site serves belongs to a package that is listed with its version and its licence."""
+"""What the site serves of npm's belongs to a package that is listed with its version and its licence."""
 
 import hashlib
 import json
@@ -6,8 +6,6 @@ import re
 import subprocess
 import sys
 from importlib import metadata
-from pathlib import Path
-from types import SimpleNamespace
 
 import licences
 import pytest
@@ -76,44 +74,3 @@ def test_the_command_writes_cyclonedx(vendored, tmp_path):
     assert ("pkg:npm/%40jupyter-widgets/html-manager@1.0.15", "BSD-3-Clause") in names
     torch = metadata.version("torch").partition("+")[0]
     assert f"pkg:pypi/torch@{torch}" in dict(names)
-
-
-@pytest.mark.slow
-def test_the_site_serves_nothing_of_an_unlisted_package(site):
-    bill = json.loads((site / licences.BILL).read_text(encoding="utf-8"))
-    named = {each["name"] for each in bill["components"]}
-    page = " ".join(re.sub("<[^>]*>", " ", (site / "book/licences.html").read_text(encoding="utf-8")).split())
-    for each in licences.npm():
-        assert each.name in named
-        assert f" {each.name} {each.version} " in page
-    distributions = licences.served(SimpleNamespace(extensions=extensions()))
-    assert {each.name for each in map(licences.python_package, distributions)} <= named
-    listed = {digest(path) for each in distributions for path in located(each)}
-    ours = {path.relative_to(ROOT / "book/_static") for path in (ROOT / "book/_static").rglob("*")}
-    made = {"documentation_options.js", "language_data.js", "pygments.css", "sbom.cdx.json", "licences.txt"}
-    strangers = [
-        path.relative_to(site / "_static")
-        for path in (site / "_static").rglob("*")
-        if path.is_file()
-        and path.relative_to(site / "_static") not in ours
-        and path.name not in made
-        and digest(path) not in listed
-    ]
-    assert strangers == []
-    texts = (site / licences.TEXTS).read_text(encoding="utf-8")
-    assert "Redistribution and use in source and binary forms" in texts
-    assert "Permission is hereby granted, free of charge" in texts
-    assert "SIL OPEN FONT LICENSE" in texts or "OFL" in texts
-
-
-def located(distribution):
-    files = (Path(str(distribution.locate_file(file))) for file in distribution.files or [])
-    return [path for path in files if path.is_file()]
-
-
-def extensions():
-    """What the site's configuration loads, as Jupyter Book makes it."""
-    from jupyter_book.config import get_final_config
-
-    config, _ = get_final_config(user_yaml=ROOT / "_config.yml", sourcedir=ROOT)
-    return config["extensions"]
