@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import json
 import os
 import resource
 import shutil
@@ -188,6 +189,29 @@ def test_every_file_of_a_checkpoint_that_is_damaged_is_named(run, finished, draw
 def test_other_json_in_its_place_is_refused(text, run, finished):
     (finished / "checkpoint_8/run.json").write_bytes(text.encode("utf-8", "surrogateescape"))
     refused(lambda: run(finished), "found no readable run.json", finished)
+
+
+class Program:
+    """Pickled, it touches a file when it is loaded."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_a_program_in_a_checkpoint_is_not_run(run, finished, tmp_path):
+    """Not even where all digests are right: whoever sends a checkpoint can compute them."""
+    folder = finished / "checkpoint_8"
+    torch.save(Program(tmp_path / "ran"), folder / "custom_checkpoint_0.pkl")
+    described = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    described["files"]["custom_checkpoint_0.pkl"] = checkpoint._digest(folder / "custom_checkpoint_0.pkl")
+    del described["sha256"]
+    described["sha256"] = checkpoint._digest_of(described)
+    (folder / "run.json").write_text(json.dumps(described), encoding="utf-8")
+    refused(lambda: run(finished), "custom_checkpoint_0.pkl: expected numbers alone", finished)
+    assert not (tmp_path / "ran").exists()
 
 
 def move(name):

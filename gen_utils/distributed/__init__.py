@@ -7,4 +7,4 @@
 import importlib.util
 
 if importlib.util.find_spec("accelerate") is None:
-    raise ModuleNotFoundError("accelerate is not installed: pip install accelerate, or gen_utils[scale]")
+    raise ModuleNotFoundError("accelerate is not installed: pip install accelerate")

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import os
+import pickle
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -142,6 +143,11 @@ def load(out: str | Path, run: Mapping[str, Any], generator: torch.Generator, ac
     names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     if more := sorted(names - {*content["files"], "run.json"}):
         raise ValueError(f"{folder}: expected nothing but a checkpoint, found {', '.join(more)} too; move it away")
+    for path in folder.glob("custom_checkpoint_*.pkl"):  # accelerate would run code that it finds in these
+        try:
+            torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError:
+            raise ValueError(f"{path}: expected numbers alone, found a program, which was not run") from None
     accelerator.load_state(str(folder))
     generator.set_state(torch.load(folder / f"generator_{accelerator.process_index}.pt", weights_only=True))
     return number

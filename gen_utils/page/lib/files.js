@@ -2,6 +2,7 @@
 
 const QUIET_MS = 8000; // without a byte: the reader is told
 const STALLED_MS = 30_000; // without a byte: given up
+const MOST_BYTES = 64e6; // several times the largest file: what is longer must not fill a phone
 
 const shared = Symbol.for("gen_utils.files");
 globalThis[shared] ??= new Map();
@@ -80,6 +81,10 @@ async function readAll(body, file) {
     parts.push(next.value);
     file.loaded += next.value.length;
     file.moved = Math.max(file.moved, performance.now());
+    if (file.loaded > MOST_BYTES) {
+      await reader.cancel();
+      throw new Error("it is far longer than a file of this page can be");
+    }
   }
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }

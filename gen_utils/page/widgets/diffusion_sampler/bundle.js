@@ -56,6 +56,7 @@ function setter(model) {
 // gen_utils/page/lib/files.js
 var QUIET_MS = 8e3;
 var STALLED_MS = 3e4;
+var MOST_BYTES = 64e6;
 var shared = /* @__PURE__ */ Symbol.for("gen_utils.files");
 globalThis[shared] ??= /* @__PURE__ */ new Map();
 var files = globalThis[shared];
@@ -121,6 +122,10 @@ async function readAll(body, file) {
     parts.push(next.value);
     file.loaded += next.value.length;
     file.moved = Math.max(file.moved, performance.now());
+    if (file.loaded > MOST_BYTES) {
+      await reader.cancel();
+      throw new Error("it is far longer than a file of this page can be");
+    }
   }
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
