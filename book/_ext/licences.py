@@ -53,7 +53,10 @@ def stated(place: str) -> str:
 def pip() -> list[Package]:
     """List the pinned packages of Python that are installed here; some are for other systems alone."""
     text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    installed = {canonical(found.name): found for found in metadata.distributions()}
+    installed: dict[str, metadata.Distribution] = {}
+    for found in metadata.distributions():
+        if found.name:  # a removed package may leave an empty folder
+            installed.setdefault(canonical(found.name), found)  # Python, too, takes the first of two
     names = sorted({canonical(name) for name in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)})
     return [python_package(installed[name]) for name in names if name in installed]
 
