@@ -9,7 +9,6 @@ import errno
 import hashlib
 import json
 import os
-import pickle
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -146,7 +145,7 @@ def load(out: str | Path, run: Mapping[str, Any], generator: torch.Generator, ac
     for path in folder.glob("custom_checkpoint_*.pkl"):  # accelerate would run code that it finds in these
         try:
             torch.load(path, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError:
+        except Exception:  # whatever the reader makes of it
             raise ValueError(f"{path}: expected numbers alone, found a program, which was not run") from None
     accelerator.load_state(str(folder))
     generator.set_state(torch.load(folder / f"generator_{accelerator.process_index}.pt", weights_only=True))
