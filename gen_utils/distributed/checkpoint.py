@@ -146,7 +146,9 @@ def load(out: str | Path, run: Mapping[str, Any], generator: torch.Generator, ac
         try:
             torch.load(path, map_location="cpu", weights_only=True)
         except Exception:  # whatever the reader makes of it
-            raise ValueError(f"{path}: expected numbers alone, found what only running it could read; it was not run") from None
+            raise ValueError(
+                f"{path}: expected numbers alone, found what only running it could read; it was not run"
+            ) from None
     accelerator.load_state(str(folder))
     generator.set_state(torch.load(folder / f"generator_{accelerator.process_index}.pt", weights_only=True))
     return number
