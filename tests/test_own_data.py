@@ -237,26 +237,24 @@ def test_a_path_may_begin_with_the_home_folder(folder, monkeypatch):
     assert data.load("~/own").classes == 3
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("chapter", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem[:2])
-def test_every_chapter_runs_to_its_end_on_own_data(chapter, folder, tmp_path):
-    parameters = nbformat.read(chapter, as_version=4).metadata.profiles.smoke | {"DATASET": str(folder)}
-    papermill.execute_notebook(
-        chapter, tmp_path / "out.ipynb", parameters, cwd=chapter.parent, progress_bar=False, log_output=False
-    )
+@pytest.fixture(scope="module")
+def clothes(tmp_path_factory):
+    """Folder of three kinds of Fashion-MNIST: other images, another number of classes, and the two parts given."""
+    if not data.FASHION_FOLDER.exists():
+        pytest.skip("the package dataset-fashion-mnist is not installed")
+    fashion, folder = data.fashion_mnist(), tmp_path_factory.mktemp("clothes")
+    for part, x, y in (("train", fashion.train, fashion.train_labels), ("test", fashion.test, fashion.test_labels)):
+        for kind in (1, 7, 8):  # trousers, sneakers, bags
+            (folder / part / str(kind)).mkdir(parents=True)
+            for i, picture in enumerate(x[y == kind][:300].mul(255).byte().squeeze(1).numpy()):
+                Image.fromarray(picture).resize((40, 36)).save(folder / part / str(kind) / f"{i}.png")
+    return folder
 
 
-# As many classes, images as hard to learn, and the two parts given.
 @pytest.mark.slow
-@pytest.mark.skipif(not data.FASHION_FOLDER.exists(), reason="the package dataset-fashion-mnist is not installed")
 @pytest.mark.parametrize("chapter", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem[:2])
-def test_every_chapter_runs_to_its_end_on_a_part_of_fashion_mnist(chapter, tmp_path):
-    clothes = data.fashion_mnist()
-    parts = {"x_train": clothes.train, "y_train": clothes.train_labels, "x_test": clothes.test}
-    parts |= {"y_test": clothes.test_labels}
-    np.savez(tmp_path / "own.npz", **{key: value[:1200].squeeze().numpy() for key, value in parts.items()})
-    parameters = nbformat.read(chapter, as_version=4).metadata.profiles.smoke
-    parameters |= {"DATASET": str(tmp_path / "own.npz")}
+def test_every_chapter_runs_to_its_end_on_own_data(chapter, clothes, tmp_path):
+    parameters = nbformat.read(chapter, as_version=4).metadata.profiles.smoke | {"DATASET": str(clothes)}
     papermill.execute_notebook(
         chapter, tmp_path / "out.ipynb", parameters, cwd=chapter.parent, progress_bar=False, log_output=False
     )
