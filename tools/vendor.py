@@ -13,9 +13,22 @@ FILES = {
         "ort-wasm-simd-threaded.mjs",
         "ort-wasm-simd-threaded.wasm",
     ],
+    "@fontsource-variable/source-serif-4/files": [
+        "source-serif-4-latin-wght-normal.woff2",
+        "source-serif-4-latin-wght-italic.woff2",
+    ],
+    "@fontsource-variable/source-sans-3/files": ["source-sans-3-latin-wght-normal.woff2"],
+    "@fontsource-variable/source-code-pro/files": ["source-code-pro-latin-wght-normal.woff2"],
     "mathjax/es5": ["tex-chtml.js", "input/tex/extensions", "output/chtml/fonts/woff-v2"],
 }
-FOLDERS = {"anywidget/dist": "anywidget", "onnxruntime-web/dist": "ort", "mathjax/es5": "mathjax"}
+FOLDERS = {
+    "anywidget/dist": "anywidget",
+    "onnxruntime-web/dist": "ort",
+    "mathjax/es5": "mathjax",
+    "@fontsource-variable/source-serif-4/files": "fonts",
+    "@fontsource-variable/source-sans-3/files": "fonts",
+    "@fontsource-variable/source-code-pro/files": "fonts",
+}
 
 
 def main() -> None:

@@ -24,13 +24,21 @@ class NotebookWidget(SphinxDirective):
         """Find the cell, and lay its outputs out as its own page does."""
         path = Path(self.env.srcdir) / f"notebooks/{self.options['from']}.ipynb"
         self.env.note_dependency(str(path))
-        notebook = json.loads(path.read_text(encoding="utf-8"))
-        models = notebook["metadata"]["widgets"][STATE]["state"]
-        for cell in notebook["cells"]:
-            shown = {kind: data for o in cell.get("outputs", []) for kind, data in o.get("data", {}).items()}
-            if "".join(shown.get("text/plain", "")) == f"{self.arguments[0]}()":
-                return [nodes.raw("", page(cell, shown, models), format="html")]
-        raise self.error(f"{path.name}: expected a widget {self.arguments[0]}, found none")
+        try:
+            return [nodes.raw("", first_widget(path, self.arguments[0]), format="html")]
+        except ValueError as error:
+            raise self.error(str(error)) from error
+
+
+def first_widget(path: Path, kind: str) -> str:
+    """Write the first widget of a class that a notebook shows."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    models = notebook["metadata"]["widgets"][STATE]["state"]
+    for cell in notebook["cells"]:
+        shown = {kind: data for o in cell.get("outputs", []) for kind, data in o.get("data", {}).items()}
+        if "".join(shown.get("text/plain", "")) == f"{kind}()":
+            return page(cell, shown, models)
+    raise ValueError(f"{path.name}: expected a widget {kind}, found none")
 
 
 def page(cell: dict, shown: dict, models: dict) -> str:
