@@ -1,11 +1,11 @@
 """Lay a notebook out as story, proof and program: prose, figures and widgets are open, checks and code fold.
 
-Nothing is taken away: every cell is on the page, one click off.
+Nothing is taken away: every cell is on the page, one click off. Cells that no prose parts are laid out together:
 
-- Statements that only check something become "✓ 2 checks", whether they fill a cell or end it.
-- Other code folds into one line, unless its cell is tagged `show`. The code of a figure folds below the figure.
-- A widget has a frame: the sentence that says what to try above it, the one that says what to notice below, and the
-  code that makes it, with the export and its check, in the frame's foot.
+- First what is open: code tagged `show`, printed numbers, figures (each with a number and its cell's `caption`),
+  widgets. Then one line that unfolds their other code, and one that unfolds their checks: "✓ 3 checks". Statements
+  that only check something count as checks, whether they fill a cell or end it.
+- A widget has a frame: what to try above it, what to notice below, and the code that makes it in the frame's foot.
 - What comes before the first section becomes the chapter's opening: the question, a widget to begin with (`hero` in
   the notebook's metadata names its class), what the chapter teaches, and the set-up.
 """
@@ -13,15 +13,17 @@ Nothing is taken away: every cell is on the page, one click off.
 import ast
 import json
 import re
+from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from docutils import nodes
-from notebook_widget import first_widget
+from notebook_widget import VIEW, hero
 from sphinx.application import Sphinx
 
 SHORT = 72  # characters of a fold's line
 WORDS_A_MINUTE = 130  # of prose with formulas and pictures
-VIEW = "application/vnd.jupyter.widget-view+json"
+EXERCISE = {"starter": "Start from this code", "check": "The check of your answer", "solution": "Solution"}
 
 
 class Fold(nodes.General, nodes.Element):
@@ -36,18 +38,23 @@ class Caption(nodes.General, nodes.Element):
     """Its `figcaption`."""
 
 
-def open_fold(self: nodes.NodeVisitor, node: Fold) -> None:
-    """Write the line, and what it unfolds."""
-    self.body.append(self.starttag(node, "details"))
-    self.body.append(f"<summary>{self.encode(node['summary'])}</summary>\n")
-
-
 def fold(kind: str, summary: str, *children: nodes.Node) -> Fold:
     """Fold some nodes."""
     return Fold("", *children, summary=summary, classes=["fold", kind])
 
 
-# ---- What a cell says --------------------------------------------------------------------------------------------
+# ---- What code says ----------------------------------------------------------------------------------------------
+
+
+def parse(source: str) -> list[ast.stmt]:
+    """Parse a cell; lines for the shell or for IPython do nothing here."""
+    return ast.parse(re.sub(r"^(\s*)[%!].*", r"\1pass", source, flags=re.MULTILINE)).body
+
+
+def names(code: list[ast.stmt], context: type) -> set[str]:
+    """Find the names that code reads (`ast.Load`) or binds (`ast.Store`)."""
+    found = (node for statement in code for node in ast.walk(statement) if isinstance(node, ast.Name))
+    return {node.id for node in found if isinstance(node.ctx, context)}
 
 
 def checks(statement: ast.stmt) -> int:
@@ -64,26 +71,16 @@ def checks(statement: ast.stmt) -> int:
     return 0
 
 
-def parse(source: str) -> ast.Module:
-    """Parse a cell; lines for the shell or for IPython do nothing here."""
-    return ast.parse(re.sub(r"^(\s*)[%!].*", r"\1pass", source, flags=re.MULTILINE))
-
-
-def names(tree: ast.AST, context: type) -> set[str]:
-    """Find the names that code reads (`ast.Load`) or binds (`ast.Store`)."""
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, context)}
-
-
 def split(source: str, later: set[str]) -> tuple[str, str, int]:
     """Part code from the checks that end it, and count these.
 
     Values that are named for a check go with it, if they are not among the names that later cells read.
     """
-    statements = parse(source).body
+    statements = parse(source)
     first, found = len(statements), 0
     for i, statement in reversed(list(enumerate(statements))):
         n = checks(statement)
-        helps = isinstance(statement, ast.Assign | ast.AugAssign) and not names(statement, ast.Store) & later
+        helps = isinstance(statement, ast.Assign | ast.AugAssign) and not names([statement], ast.Store) & later
         if not n and not (found and helps):
             break
         first, found = i, found + n
@@ -97,7 +94,7 @@ def split(source: str, later: set[str]) -> tuple[str, str, int]:
 
 
 def headline(source: str) -> str:
-    """Say in one line what code does: its first comment, or else the names that it makes."""
+    """Say in one line what code does: its first comment, or else the names that it makes, if any."""
     lines = [line.strip() for line in source.splitlines()]
     for i, line in enumerate(lines):
         if line.startswith("# "):
@@ -109,205 +106,219 @@ def headline(source: str) -> str:
             words = words.removesuffix(".")
             return words if len(words) <= SHORT else words[:SHORT].rpartition(" ")[0] + " …"
     made = []
-    for statement in parse(source).body:
+    for statement in parse(source):
         if isinstance(statement, ast.FunctionDef | ast.ClassDef):
             made.append(statement.name)
-        made += sorted(names(statement, ast.Store) - set(made)) if isinstance(statement, ast.Assign) else []
-    return ", ".join(made[:4]) + (", …" if made[4:] else "") if made else lines[0][:SHORT]
+        elif isinstance(statement, ast.Assign):
+            made += sorted(names([statement], ast.Store) - set(made))
+    return ", ".join(made[:4]) + (", …" if made[4:] else "")
 
 
-# ---- What becomes of it ------------------------------------------------------------------------------------------
+# ---- What becomes of cells ---------------------------------------------------------------------------------------
+
+
+class Layers(NamedTuple):
+    """What of a cell is open, its code that folds, and its checks."""
+
+    story: list[nodes.Node]
+    program: str
+    proof: str
+    found: int  # checks
+
+
+def is_cell(node: nodes.Node) -> bool:
+    """Tell code cells from prose."""
+    return isinstance(node, nodes.container) and node.get("nb_element") == "cell_code" and bool(node.children)
+
+
+def tags_of(cell: nodes.container) -> list[str]:
+    """Give a cell's tags."""
+    return cell["cell_metadata"].get("tags", [])
+
+
+def source_of(cell: nodes.container) -> str:
+    """Give a cell's code."""
+    return next(iter(cell.children[0].findall(nodes.literal_block))).astext()
+
+
+def shows(cell: nodes.container, kind: str) -> bool:
+    """Tell whether a cell has an output of a media type."""
+    return any(node.get("mime_type") == kind for node in cell.findall(nodes.container))
 
 
 def input_of(cell: nodes.container, text: str) -> nodes.container:
     """Copy a cell's input with a part of its lines."""
-    part = cell.children[0].deepcopy()
-    block = next(iter(part.findall(nodes.literal_block)))
+    copy = cell.children[0].deepcopy()
+    block = next(iter(copy.findall(nodes.literal_block)))
     block.children, block.rawsource = [nodes.Text(text)], text
-    return part
-
-
-def checked(cell: nodes.container, text: str, found: int) -> Fold:
-    """Fold checks, with the comment that begins them."""
-    said = f"{found} check" + "s" * (found > 1)
-    return fold("proof", f"{said}: {headline(text)}" if text.startswith("# ") else said, input_of(cell, text))
-
-
-def lay_out(cell: nodes.container, later: set[str]) -> int:
-    """Fold the code of a cell, and say how many checks it holds."""
-    tags = cell["cell_metadata"].get("tags", [])
-    code, *output = cell.children
-    source = next(iter(code.findall(nodes.literal_block))).astext()
-    cell["hide_mode"] = None
-    if "solution" in tags:
-        parts, found = [fold("code", "Solution", code, *output)], 0
-    elif "check" in tags:  # what it answers is for those who can type
-        parts, found = [fold("code", "The check of your answer", code)], 0
-    elif "starter" in tags:
-        parts, found = [fold("code", "Start from this code", code), *output], 0
-    else:
-        program, proof, found = split(source, later)
-        parts = list(output)
-        if kind := pictured(cell):
-            if kind == "figure":
-                parts = [Frame("", *output, caption(cell["cell_metadata"].get("caption", "")), classes=["fig"])]
-            if program:
-                parts.append(fold("code", f"Code of the {kind}", input_of(cell, program)))
-        elif program:
-            above = input_of(cell, program)
-            parts.insert(0, above if "show" in tags else fold("code", headline(program), above))
-        if proof:
-            parts.append(checked(cell, proof, found))
-    cell.children = []
-    cell.extend(parts)
-    return found
+    return copy
 
 
 def caption(text: str) -> Caption:
     """Write what a figure shows; formulas stand between dollars."""
-    parts = [nodes.math("", part) if i % 2 else nodes.Text(part) for i, part in enumerate(text.split("$"))]
-    return Caption("", *parts)
+    return Caption(
+        "", *(nodes.math("", each) if i % 2 else nodes.Text(each) for i, each in enumerate(text.split("$")))
+    )
 
 
-def pictured(cell: nodes.container) -> str:
-    """Say what the output of a cell is, if it is to be looked at."""
-    kinds = {node.get("mime_type") for node in cell.findall(nodes.container)}
-    return "widget" if VIEW in kinds else "figure" if "image/png" in kinds else ""
+def part(cell: nodes.container, later: set[str]) -> Layers:
+    """Part a cell into layers."""
+    code, *output = cell.children
+    for tag in EXERCISE.keys() & tags_of(cell):
+        # What a check answers is for those who can type.
+        return Layers([fold("code", EXERCISE[tag], code, *(output if tag == "solution" else []))], "", "", 0)
+    program, proof, found = split(source_of(cell), later)
+    if shows(cell, VIEW):
+        output = [nodes.container("", *output, classes=["widget"])]
+    elif shows(cell, "image/png"):
+        output = [Frame("", *output, caption(cell["cell_metadata"].get("caption", "")), classes=["fig"])]
+    if program and "show" in tags_of(cell):
+        return Layers([input_of(cell, program), *output], "", proof, found)
+    return Layers(output, program, proof, found)
 
 
-# ---- Widgets -----------------------------------------------------------------------------------------------------
+def gather(run: list[nodes.container], parts: list[Layers]) -> nodes.container:
+    """Lay out a run of cells: what is open, then a line for their code and a line for their checks."""
+    story = [node for each in parts for node in each.story]
+    program = [(cell, each.program) for cell, each in zip(run, parts, strict=True) if each.program]
+    proof = [(cell, each.proof) for cell, each in zip(run, parts, strict=True) if each.proof]
+    lines = []
+    if program:
+        said = [line for _, text in program if (line := headline(text))]
+        looks = any(isinstance(node, Frame) or "widget" in node.get("classes", []) for node in story)
+        line = "Code" if looks or not said else said[0]
+        lines.append(fold("code", line, *(input_of(cell, text) for cell, text in program)))
+    if proof:
+        said = [headline(text) for _, text in proof if text.startswith("# ")]
+        found = sum(each.found for each in parts)
+        line = f"{found} check" + "s" * (found > 1) + (f": {said[0]}" if said else "")
+        lines.append(fold("proof", line, *(input_of(cell, text) for cell, text in proof)))
+    for widget in story:
+        if "widget" in widget.get("classes", []):
+            widget.extend(lines)
+            lines = []
+    return nodes.container("", *story, *lines, classes=["cell"])
 
 
-def cut(paragraph: nodes.paragraph, mark: str) -> nodes.paragraph | None:
-    """Take what a paragraph says from a mark on out of it; None if the mark is not in it."""
-    for i, child in enumerate(paragraph.children):
-        if isinstance(child, nodes.Text) and mark in child:
-            before, _, after = child.partition(mark)
-            taken = nodes.paragraph("", "", nodes.Text(after.lstrip()))
-            rest = paragraph.children[i + 1 :]
-            paragraph.children = [*paragraph.children[:i], *([nodes.Text(before.rstrip())] if before.strip() else [])]
-            taken.extend(rest)
-            return taken
-    return None
+def lay_out(section: nodes.section, parts: dict[int, Layers]) -> None:
+    """Lay out the runs of cells in a section, and put into a widget's frame what is said of it."""
+    children: list[nodes.Node] = []
+    for code, run in groupby(section.children, is_cell):
+        cells = list(run)
+        children += [gather(cells, [parts[id(cell)] for cell in cells])] if code else cells
+    for i, child in enumerate(children):
+        for widget in child.children if "cell" in child.get("classes", []) else []:
+            if "widget" in widget.get("classes", []):
+                frame(widget, children[:i], children[i + 1 : i + 2])
+    section.children = [child for child in children if child.children or not isinstance(child, nodes.paragraph)]
+    for child in section.children:
+        child.parent = section
 
 
-def frame_widget(cell: nodes.container) -> None:
-    """Put around a widget what to try, what to notice, and how it is made."""
-    section = cell.parent
-    at = section.index(cell)
-    cell["classes"].append("widget")
-    for above in reversed(section.children[max(0, at - 6) : at]):
-        if isinstance(above, nodes.paragraph) and (taken := cut(above, "Try it: ")):
-            taken["classes"].append("try")
-            cell.insert(0, taken)
-            if not above.children:
-                section.remove(above)
-            break
-    at = section.index(cell)
-    # Cells that only export its graphs, just above, go to its foot.
-    foot = next(each for each in cell.children if isinstance(each, Fold))
-    while at and "widget-setup" in (tags := section[at - 1].get("cell_metadata", {}).get("tags", [])):
-        maker = section[at - 1]
-        if "cell" not in maker["classes"] or any(isinstance(each, Frame) for each in maker.children) or "show" in tags:
-            break
-        section.remove(maker)
-        foot.insert(0, maker.children)
-        at -= 1
-    at = section.index(cell)
-    below = section[at + 1] if at + 1 < len(section) else None
-    if isinstance(below, nodes.paragraph) and below.astext().startswith("Notice"):
-        section.remove(below)
-        below["classes"].append("notice")
-        cell.insert(cell.index(foot), below)
+def frame(widget: nodes.container, above: list[nodes.Node], below: list[nodes.Node]) -> None:
+    """Put into a widget's frame the words that say what to try, and those that say what to notice."""
+    for paragraph in (each for each in reversed(above[-4:]) if isinstance(each, nodes.paragraph)):
+        for i, text in enumerate(paragraph.children):
+            if isinstance(text, nodes.Text) and "Try it: " in text:
+                before, _, after = text.partition("Try it: ")
+                words = nodes.paragraph("", "", nodes.Text(after), *paragraph.children[i + 1 :], classes=["try"])
+                paragraph.children = [
+                    *paragraph.children[:i],
+                    *([nodes.Text(before.rstrip())] if before.strip() else []),
+                ]
+                widget.insert(0, words)
+                break
+        else:
+            continue
+        break
+    if below and isinstance(below[0], nodes.paragraph) and below[0].astext().startswith("Notice"):
+        words = nodes.paragraph("", "", *below[0].children, classes=["notice"])
+        below[0].children = []
+        widget.insert(next(i for i, each in enumerate(widget) if isinstance(each, Fold)), words)
 
 
 # ---- The opening -------------------------------------------------------------------------------------------------
 
 
-def opening(app: Sphinx, chapter: nodes.section, found: int) -> None:
-    """Bring the question and something to play with before all else."""
-    path = Path(app.env.doc2path(app.env.docname))
-    notebook = json.loads(path.read_text(encoding="utf-8"))
-    tags = [tag for cell in notebook["cells"] for tag in cell["metadata"].get("tags", [])]
+def sizes(notebook: dict) -> list[str]:
+    """Say how long a chapter takes to read, and how many widgets it has."""
     words = sum(len("".join(c["source"]).split()) for c in notebook["cells"] if c["cell_type"] == "markdown")
-    parts = [f"Chapter {int(path.stem[:2])}", f"{5 * round(words / WORDS_A_MINUTE / 5)} min"]
-    parts += [f"{tags.count('widget')} widget" + "s" * (tags.count("widget") > 1), f"{found} checks ✓"]
-    kicker = f'<p class="kicker">{" · ".join(parts)}</p>'
-    chapter.insert(0, nodes.raw("", kicker, format="html"))
-
-    title = next(i for i, child in enumerate(chapter) if isinstance(child, nodes.title))
-    above = [child for child in chapter[title + 1 :] if not isinstance(child, nodes.section)]
-    for child in above:
-        chapter.remove(child)
-    cells = [child for child in above if child.get("nb_element") == "cell_code"]
-    for cell in cells:  # no folds within a fold
-        for inner in [each for each in cell.children if isinstance(each, Fold)]:
-            cell.replace(inner, inner.children)
-    texts = [child for child in above if child not in cells]
-    goals = next(i for i, child in enumerate(texts) if child.astext().startswith("By the end of this chapter you can"))
-    lead = question(texts[:goals])
-    opened = [lead]
-    if hero := notebook["metadata"].get("hero"):
-        opened.append(nodes.raw("", f'<div class="hero">{first_widget(path, hero)}</div>', format="html"))
-    cost = [child for child in texts[:goals] if "cost" in child.get("classes", [])]
-    story = [child for child in texts[:goals] if child not in cost]
-    opened += [*story, fold("goals", "What you will learn, and what you need", *texts[goals:], *cost)]
-    if cells:
-        opened.append(fold("setup", "Set-up: imports, settings and data", *cells))
-    chapter[title + 1 : title + 1] = opened
-    for child in opened:
-        child.parent = chapter
+    widgets = sum("widget" in cell["metadata"].get("tags", []) for cell in notebook["cells"])
+    return [f"{5 * round(words / WORDS_A_MINUTE / 5)} min", f"{widgets} widget" + "s" * (widgets > 1)]
 
 
 def question(texts: list[nodes.Node]) -> nodes.paragraph:
     """Take the question in bold out of the first words."""
-    for text in texts:
-        for bold in text.findall(nodes.strong):
-            if bold.astext().endswith("?"):
-                bold.parent.remove(bold)
-                return nodes.paragraph("", "", nodes.strong("", "", *bold.children), classes=["lead"])
+    for bold in (bold for text in texts for bold in text.findall(nodes.strong)):
+        if bold.astext().endswith("?"):
+            bold.parent.remove(bold)
+            return nodes.paragraph("", "", nodes.strong("", "", *bold.children), classes=["lead"])
     raise ValueError("expected a question in bold before the first section, found none")
+
+
+def opening(path: Path, chapter: nodes.section, found: int) -> None:
+    """Bring the question and something to play with before all else."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    title = next(i for i, child in enumerate(chapter) if isinstance(child, nodes.title))
+    end = next(i for i, child in enumerate(chapter) if isinstance(child, nodes.section))
+    above = chapter.children[title + 1 : end]
+    cells = [child for child in above if is_cell(child)]
+    cost = [child for child in above if "cost" in child.get("classes", [])]
+    texts = [child for child in above if child not in cells + cost]
+    goals = next(i for i, child in enumerate(texts) if child.astext().startswith("By the end of this chapter"))
+    lead = question(texts[:goals])
+    kind = notebook["metadata"]["hero"]
+    tries = ""
+    for widget in (each for each in chapter.findall(nodes.container) if "widget" in each["classes"]):
+        if any(text.astext() == f"{kind}()" for text in widget.findall(nodes.literal_block)):
+            tries = widget.children[0].astext()
+            break
+    parts = [f"Chapter {int(path.stem[:2])}", *sizes(notebook), f"{found} checks ✓"]
+    chapter.children = [
+        nodes.raw("", f'<p class="kicker">{" · ".join(parts)}</p>', format="html"),
+        *chapter.children[: title + 1],
+        lead,
+        hero(path, kind, tries),
+        *texts[:goals],
+        fold("goals", "What you will learn, and what you need", *texts[goals:], *cost),
+        *([fold("setup", "Set-up: imports, settings and data", *cells)] if cells else []),
+        *chapter.children[end:],
+    ]
+    for child in chapter.children:
+        child.parent = chapter
 
 
 def layers(app: Sphinx, doctree: nodes.document) -> None:
     """Lay out a notebook."""
-    if Path(app.env.doc2path(app.env.docname)).suffix != ".ipynb":
+    path = Path(app.env.doc2path(app.env.docname))
+    if path.suffix != ".ipynb":
         return
-    cells = [
-        cell
-        for cell in doctree.findall(nodes.container)
-        if cell.get("nb_element") == "cell_code" and cell.children[:1] and next(cell.findall(nodes.literal_block), None)
-    ]
-    sources = [next(iter(cell.findall(nodes.literal_block))).astext() for cell in cells]
-    read = [names(parse(source), ast.Load) for source in sources]
-    found = sum(lay_out(cell, set().union(*read[i + 1 :])) for i, cell in enumerate(cells))
+    cells = [cell for cell in doctree.findall(nodes.container) if is_cell(cell)]
     for cell in cells:
-        if pictured(cell) == "widget":
-            frame_widget(cell)
-    opening(app, next(iter(doctree.findall(nodes.section))), found)
-    number = int(Path(app.env.docname).name[:2])
-    for i, caption in enumerate(doctree.findall(Caption), start=1):
-        caption.parent["ids"] = [f"fig-{number}-{i}"]
-        link = f'<a href="#fig-{number}-{i}">Fig. {number}.{i}</a>'
-        caption.insert(0, nodes.raw("", link, format="html"))
+        cell["hide_mode"] = None  # all of it folds here
+    read = [names(parse(source_of(cell)), ast.Load) for cell in cells]
+    parts = {id(cell): part(cell, set().union(*read[i + 1 :])) for i, cell in enumerate(cells)}
+    chapter, *sections = doctree.findall(nodes.section)
+    for section in sections:
+        lay_out(section, parts)
+    opening(path, chapter, sum(each.found for each in parts.values()))
+    number = int(path.stem[:2])
+    for i, each in enumerate(doctree.findall(Caption), start=1):
+        each.parent["ids"] = [f"fig-{number}-{i}"]
+        each.insert(0, nodes.raw("", f'<a href="#fig-{number}-{i}">Fig. {number}.{i}</a>', format="html"))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
-    app.add_node(Fold, html=(open_fold, lambda self, node: self.body.append("</details>\n")))
-    app.add_node(
-        Frame,
-        html=(
-            lambda self, node: self.body.append(self.starttag(node, "figure")),
-            lambda self, node: self.body.append("</figure>\n"),
-        ),
-    )
-    app.add_node(
-        Caption,
-        html=(
-            lambda self, node: self.body.append(self.starttag(node, "figcaption", "")),
-            lambda self, node: self.body.append("</figcaption>\n"),
-        ),
-    )
+    for node, tag in ((Fold, "details"), (Frame, "figure"), (Caption, "figcaption")):
+
+        def begin(self: nodes.NodeVisitor, node: nodes.Element, tag: str = tag) -> None:
+            summary = f"<summary>{self.encode(node['summary'])}</summary>\n" if tag == "details" else ""
+            self.body.append(self.starttag(node, tag, "") + summary)
+
+        def end(self: nodes.NodeVisitor, node: nodes.Element, tag: str = tag) -> None:
+            self.body.append(f"</{tag}>\n")
+
+        app.add_node(node, html=(begin, end))
     app.connect("doctree-read", layers, priority=600)  # the line on costs is there by then
     return {"parallel_read_safe": True}

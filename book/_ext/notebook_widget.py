@@ -18,16 +18,22 @@ class NotebookWidget(SphinxDirective):
     """The first widget of the class that the argument names: its poster, its state and its view, as stored."""
 
     required_arguments = 1
-    option_spec: ClassVar = {"from": directives.unchanged_required}
+    option_spec: ClassVar = {"from": directives.unchanged_required, "try": directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
         """Find the cell, and lay its outputs out as its own page does."""
         path = Path(self.env.srcdir) / f"notebooks/{self.options['from']}.ipynb"
         self.env.note_dependency(str(path))
         try:
-            return [nodes.raw("", first_widget(path, self.arguments[0]), format="html")]
+            return [hero(path, self.arguments[0], self.options.get("try", ""))]
         except ValueError as error:
             raise self.error(str(error)) from error
+
+
+def hero(path: Path, kind: str, words: str) -> nodes.raw:
+    """Frame the first widget of a class that a notebook shows, under words on what to try."""
+    line = f'<p class="try">{escape(words)}</p>' if words else ""
+    return nodes.raw("", f'<div class="hero">{line}{first_widget(path, kind)}</div>', format="html")
 
 
 def first_widget(path: Path, kind: str) -> str:

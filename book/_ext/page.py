@@ -1,4 +1,4 @@
-"""What the templates in book/_templates need, and only that: the theme's own styles and scripts stay out of our pages."""
+"""What the templates in book/_templates need, and only that: the theme's own styles and scripts stay out."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,9 @@ def complete(app: Sphinx, page: str, template: str, context: dict[str, Any], doc
         options = app.config.html_theme_options
         home = options["repository_url"].removeprefix("https://github.com/")
         context["layers"], context["notebook"] = True, f"{page}.ipynb"
-        context["colab"] = f"{options['launch_buttons']['colab_url']}/github/{home}/blob/{options['repository_branch']}"
+        context["colab"] = (
+            f"{options['launch_buttons']['colab_url']}/github/{home}/blob/{options['repository_branch']}"
+        )
         context["colab"] += f"/{page}.ipynb"
         context["here"] = app.env.titles[page].astext()
 
