@@ -20,6 +20,9 @@ KNOWN = {
     "requirejs": "MIT",
     "anywidget": "MIT",
     "@jupyter-widgets/html-manager": "BSD-3-Clause",
+    "@fontsource-variable/source-code-pro": "OFL-1.1",
+    "@fontsource-variable/source-sans-3": "OFL-1.1",
+    "@fontsource-variable/source-serif-4": "OFL-1.1",
 }
 
 

@@ -155,8 +155,8 @@ def test_every_address_of_a_stamped_site_names_that_repository_and_commit(stampe
         assert CODE in ours
         assert any(url.startswith(f"{CODE}/issues/new?title=Issue%20on%20page%20%2F{name}") for url in ours)
         chapter = re.fullmatch(r"notebooks/(\w+)\.html", name)
-        rockets = {url for url in ours if "colab.research.google.com" in url}
-        assert rockets == ({f"{COLAB}/notebooks/{chapter[1]}.ipynb"} if chapter else set())
+        colab = {url for url in ours if "colab.research.google.com" in url}
+        assert colab == ({f"{COLAB}/notebooks/{chapter[1]}.ipynb"} if chapter else set())
         if chapter:
             assert f"{CODE}/archive/{COMMIT}.zip" in re.sub("<[^>]*>", "", page.text)
             assert set_up_cell(html / f"_sources/notebooks/{chapter[1]}.ipynb") == repository.set_up(FORK, COMMIT)
@@ -219,7 +219,7 @@ def test_a_set_up_cell_leaves_an_installed_package_alone(cell, monkeypatch):
     ],
 )
 def test_an_unstamped_copy_from_elsewhere_refuses_in_words(path, monkeypatch):
-    with pytest.raises(RuntimeError, match=r"does not say where its package is\. Open it by the rocket"):
+    with pytest.raises(RuntimeError, match=r"does not say where its package is\. Open it by the link"):
         in_colab(set_up_cell(NOTEBOOKS[0]), monkeypatch, path)
 
 

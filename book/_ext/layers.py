@@ -167,6 +167,9 @@ def part(cell: nodes.container, later: set[str]) -> Layers:
     for tag in EXERCISE.keys() & tags_of(cell):
         # What a check answers is for those who can type.
         return Layers([fold("code", EXERCISE[tag], code, *(output if tag == "solution" else []))], "", "", 0)
+    if "hide-cell" in tags_of(cell):
+        prompt = cell["cell_metadata"].get("mystnb", {}).get("code_prompt_show", "The answer")
+        return Layers([fold("code", prompt, *output, code)], "", "", 0)
     program, proof, found = split(source_of(cell), later)
     if shows(cell, VIEW):
         output = [nodes.container("", *output, classes=["widget"])]
