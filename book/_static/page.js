@@ -58,10 +58,21 @@
     // A link may lead into a fold.
     const unfold = () => {
       const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-      for (let fold = target?.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+      for (let fold = target?.closest("details"); fold; fold = fold.parentElement.closest("details"))
+        fold.open = true;
     };
     addEventListener("hashchange", unfold);
     unfold();
+
+    // What scrolls sideways can be reached by keys.
+    const stops = new ResizeObserver((entries) => {
+      for (const { target } of entries) {
+        if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+        else target.removeAttribute("tabindex");
+      }
+    });
+    for (const node of document.querySelectorAll("pre, div.math, .pst-scrollable-table-container"))
+      stops.observe(node);
 
     const progress = document.querySelector(".progress");
     const measure = () => {
