@@ -8,6 +8,7 @@ import re
 from functools import partial
 from hashlib import sha256
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -431,6 +432,13 @@ def test_a_size_is_a_positive_integer(size):
         refused(error, f"K: expected a positive integer, got {size!r}", lambda: base.positive("K", size))
 
 
+def test_a_size_from_numpy_is_one():
+    assert type(base.positive("K", np.int64(3))) is int
+    sizes = np.array([1, 4, 4])
+    model = ConvGAN(sizes[1], sizes[1], sizes[1], sizes[1], sizes)
+    assert model.sample(sizes[1], torch.arange(4)).shape == (4, 1, 4, 4)
+
+
 @pytest.mark.parametrize(
     ("y", "error", "came"),
     [
@@ -586,7 +594,8 @@ def test_sizes_are_positive(name, call):
 
 def test_the_trainer_wants_a_label_for_each_example():
     model = build("vae-conditional")
-    refused(ValueError, "2", lambda: next(train_steps(model, examples(model, 3), torch.zeros(2).long(), steps=1)))
+    for came, y in (("2", torch.zeros(2).long()), ("shape ()", torch.tensor(0))):
+        refused(ValueError, came, lambda y=y: next(train_steps(model, examples(model, 3), y, steps=1)))
 
 
 @pytest.mark.parametrize("size", [-0.1, math.nan, math.inf, -1])

@@ -96,11 +96,12 @@ class MADE(Trainable, GenerativeModel):
         first in the order. The others may hold any value in [0, 1]. Same shape as x, `(B, *event_shape)`.
 
         Raises:
-            ValueError: `observed` is not between 0 and D − 1.
+            ValueError: `observed` is not between 0 and D − 1, or an observed pixel is neither 0 nor 1.
         """
         D = math.prod(self.event_shape)
         if not (isinstance(observed, int) and 0 <= observed < D):
             raise ValueError(f"observed: expected a whole number from 0 to {D - 1}, got {observed!r}")
+        binary("x", self.check_x(x).flatten(1)[:, :observed])
         *_, x = self._draw(self.check_x(x).clone(memory_format=torch.contiguous_format), observed, generator)
         return x
 
