@@ -327,6 +327,16 @@ def test_saved_weights_come_back_as_the_nearest_half_precision_numbers(name):
         assert torch.equal(*draws)
 
 
+def test_weights_that_half_precision_does_not_hold_are_not_saved():
+    model = LinearAutoencoder(1, (3,))
+    model.start_from(1e6 + torch.eye(3))
+    before = copy.deepcopy(model.state_dict())
+    for write in (lambda: pretrained.save(model, "some"), lambda: export.round_to_half(model)):
+        with pytest.raises(ValueError, match=r"decoder\.layers\.0\.bias: expected numbers within ±65504"):
+            write()
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
 def test_damaged_weights_are_refused():
     model = VAE(2, (4,), (3,))
     file = ship(model, "some")
