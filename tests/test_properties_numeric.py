@@ -118,6 +118,19 @@ def test_a_mixture_with_fewer_digits_than_it_was_fitted_with_says_so():
         refused("covariance: expected matrices with an inverse in torch.float32", call)
 
 
+@pytest.mark.parametrize("noise", [1e-2, 1e-3, 1e-4])
+def test_what_is_missing_is_filled_in_though_little_is_observed(noise):
+    x = normal(200, 2) @ normal(2, 6, seed=1) + noise * normal(200, 6, seed=2)
+    observed = torch.arange(1200).view(200, 6) % 5 == 0
+    model = PPCA(2, (6,)).fit(x.float())
+    found = model.impute(x.float(), observed).double()
+    W, mu, variance = model.W.double(), model.mu.double(), model.sigma.double() ** 2
+    for row, o, filled in zip(x.float().double(), observed, found, strict=True):
+        M = W[o] @ W[o].T + variance * torch.eye(int(o.sum()))
+        expected = mu + W @ W[o].T @ torch.linalg.solve(M, (row - mu)[o])
+        close(filled[~o], expected[~o], 1e-4)
+
+
 def test_an_example_far_from_all_others_is_no_index_error():
     far = [[0.0, 0], [1, 1], [2, 0], [1e20, 1]]
     refused("expected values within", lambda: GaussianMixture(2, 2).start_from(torch.tensor(far)))
