@@ -79,8 +79,7 @@ class MADE(Trainable, GenerativeModel):
         self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None
     ) -> Iterator[Tensor]:
         """Draw n images pixel by pixel, and yield them, `(n, *event_shape)`, after each; pixels to come are 0."""
-        for x in self._draw(self._blank(n, y), 0, generator):
-            yield x.clone()
+        yield from map(Tensor.clone, self._draw(self._blank(n, y), 0, generator))
 
     @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
@@ -113,7 +112,8 @@ class MADE(Trainable, GenerativeModel):
         # A unit of degree d depends on the first d pixels only. It is computed once, as soon as they are drawn, so
         # that all pixels together cost one pass of the network instead of D.
         flat, D = x.view(len(x), -1), math.prod(self.event_shape)
-        u = torch.rand(flat.shape, generator=generator, dtype=x.dtype, device=x.device)
+        dtype = torch.promote_types(x.dtype, torch.float32)  # of 16 bits, u would be 0 too often
+        u = torch.rand(flat.shape, generator=generator, dtype=dtype, device=x.device)
         units = [_centred(flat), *(x.new_zeros(len(x), len(degrees)) for degrees in self.degrees[1:])]
         weights = [layer.masked_weight() for layer in (*self.hidden, self.output, self.direct)]
         known = [torch.searchsorted(degrees, torch.arange(D), right=True).tolist() for degrees in self.degrees]
