@@ -323,6 +323,14 @@ def test_a_small_frechet_distance_far_from_the_origin():
     assert found == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.parametrize("points", [401, 2001])
+def test_the_area_of_a_fine_grid_keeps_its_digits(points):
+    axis = torch.linspace(-10, 10, points)
+    grid = torch.cartesian_prod(axis, axis)
+    log_p = normal_log_prob(grid.double())[None]
+    assert abs(metrics.grid_log_sum(grid, log_p).item()) < 1e-6
+
+
 @pytest.mark.parametrize("shape", [(3, 1), (3, 4)])
 def test_the_frechet_distance_of_constant_features_is_that_of_points(shape):
     zero, one = torch.zeros(shape), torch.ones(shape)
