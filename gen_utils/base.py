@@ -17,6 +17,7 @@ scoring change nothing in a model: no parameter, no buffer, no training or evalu
 import math
 from collections.abc import Sequence
 from itertools import chain
+from numbers import Integral
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +45,8 @@ class Model(nn.Module):
     ) -> None:
         super().__init__()
         self.event_shape = tuple(positive("event_shape", size) for size in event_shape)
+        if not self.event_shape:
+            raise ValueError("event_shape: expected at least one axis, as (1,) of single numbers, got ()")
         self.support = support
         self.classes = None if classes is None else positive("classes", classes)
 
@@ -134,7 +137,7 @@ def batch(
         raise TypeError(f"{expected}, got {type(x).__name__}")
     if not x.is_floating_point() or x.dtype != (dtype or x.dtype):
         raise TypeError(f"{expected}, got dtype {x.dtype}")
-    if x.ndim == 0 or len(x) == 0 or tuple(x.shape[1:]) != tuple(x.shape[1:] if event_shape is None else event_shape):
+    if x.ndim * x.numel() == 0 or tuple(x.shape[1:]) != tuple(x.shape[1:] if event_shape is None else event_shape):
         raise ValueError(f"{expected}, got shape {tuple(x.shape)}")
     if torch.compiler.is_compiling():  # values are unknown while a graph is exported
         return x
@@ -189,8 +192,8 @@ def positive(name: str, size: int) -> int:
         TypeError: not an integer.
         ValueError: zero or negative.
     """
-    if isinstance(size, bool) or not isinstance(size, int):
+    if isinstance(size, bool) or not isinstance(size, Integral):  # NumPy's integers are such numbers too
         raise TypeError(f"{name}: expected a positive integer, got {size!r}")
     if size < 1:
         raise ValueError(f"{name}: expected a positive integer, got {size}")
-    return size
+    return int(size)

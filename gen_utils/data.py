@@ -151,7 +151,9 @@ def binarize(x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         ValueError: empty, or values outside [0, 1].
     """
     batch("x", x, support=(0.0, 1.0))
-    return torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device).lt_(x)
+    # With 32 bits at least: of 16, the smallest random numbers are 0 too often, and dark pixels white.
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    return torch.rand(x.shape, generator=generator, dtype=dtype, device=x.device).lt_(x).to(x.dtype)
 
 
 def verify(path: Path, sha256: str, remedy: str, most: int) -> bytes:

@@ -28,8 +28,11 @@ def importance_weighted_bound(log_weights: Tensor, k: int) -> Tensor:
     never decreases, for any draws. Burda, Grosse and Salakhutdinov 2015, theorem 1.
 
     Raises:
+        TypeError: no tensor.
         ValueError: k does not divide the number of draws, or a log-weight is NaN or +∞.
     """
+    if not isinstance(log_weights, Tensor):
+        raise TypeError(f"log_weights: expected a tensor of shape (K, B), got {type(log_weights).__name__}")
     if log_weights.ndim != 2 or len(log_weights) == 0 or len(log_weights) % positive("k", k):
         raise ValueError(f"expected log-weights (K, B) with K a multiple of {k}, got {tuple(log_weights.shape)}")
     if not (log_weights < math.inf).all():
@@ -64,8 +67,9 @@ def grid_log_joint(model: VAE, x: Tensor, points: int = 401, limit: float = 6.0)
 
 def grid_log_sum(grid: Tensor, log_values: Tensor) -> Tensor:
     """Compute log ∫ exp(f(z)) dz from f on an equally spaced square grid: `(B, points²)` to `(B,)`."""
-    area = (grid[1, 1] - grid[0, 1]) ** 2
-    return log_values.logsumexp(1) + area.log()
+    # From end to end: of the distance of two neighbours, rounding leaves few digits.
+    step = (grid[-1, 1] - grid[0, 1]) / (math.isqrt(len(grid)) - 1)
+    return log_values.logsumexp(1) + 2 * step.log()
 
 
 def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
@@ -201,9 +205,11 @@ def mode_coverage(x: Tensor, means: Tensor, sigma: float) -> tuple[Tensor, Tenso
     Srivastava et al. 2017.
 
     Raises:
-        ValueError: a sigma that is not positive.
+        TypeError: samples or means that are no tensors of floating-point numbers.
+        ValueError: samples or means of another shape or that are not finite, or a sigma that is not positive.
     """
-    positive_float("sigma", sigma, x.dtype)
+    batch("means", means, means.shape[-1:])
+    positive_float("sigma", sigma, batch("x", x, means.shape[1:]).dtype)
     near = ((x[:, None] - means).square().sum(2) <= (3 * sigma) ** 2).to(x.dtype)
     return near.mean(0), near.amax(1).mean()
 

@@ -62,11 +62,15 @@ def read(path: Path) -> tuple[Part, Part, list[str]]:
             f"{path}: expected at least {LEAST_TRAIN} images for training and {LEAST_TEST} for testing, "
             f"got {len(train.x)} and {len(test.x)}"
         )
+    if (train.x == train.x[0]).all():
+        raise ValueError(f"{path}: expected images that differ, got {len(train.x)} for training, all the same")
     names = sorted({*train.names.tolist(), *test.names.tolist()})
     if all(name.isdecimal() for name in names):
         names.sort(key=int)
     if len(names) > MOST_CLASSES:
         raise ValueError(f"{path}: expected at most {MOST_CLASSES} classes, got {len(names)}")
+    if len(names) < LEAST_CLASSES:
+        raise ValueError(f"{path}: expected labels, or a half of the images that is brighter, got neither")
     for name in names:
         counts = [int((part.names == name).sum()) for part in parts]
         if counts[0] < LEAST_OF_A_CLASS or counts[1] < 1:
@@ -103,8 +107,14 @@ def _mixed(part: Part) -> Part:
 
 
 def _read_folder(folder: Path) -> tuple[list[Part], str]:
-    sub_folders = {each.name for each in folder.iterdir() if each.is_dir() and not _hidden(each.name)}
-    roots = [folder / "train", folder / "test"] if sub_folders == {"train", "test"} else [folder]
+    sub_folders = {each.name.lower(): each for each in folder.iterdir() if each.is_dir() and not _hidden(each.name)}
+    halves = [sub_folders[name] for name in ("train", "test") if name in sub_folders]
+    if len(halves) == 2 < len(sub_folders):
+        others = ", ".join(sorted({*sub_folders} - {"train", "test"}))
+        raise ValueError(
+            f"{folder}: expected two sub-folders train and test, or one for each class, got {others} too"
+        )
+    roots = halves if len(halves) == 2 else [folder]
     parts, sizes, modes, unread = [], [], set(), []
     for root in roots:
         pictures, names = [], []
@@ -151,7 +161,8 @@ def _hidden(name: str) -> bool:
 
 def _image_files(root: Path) -> Iterator[Path]:
     endings = {ending for ending, name in Image.registered_extensions().items() if name in FORMATS}
-    for path in sorted(root.rglob("*")):
+    links = (each for each in root.iterdir() if each.is_symlink() and each.is_dir())  # `rglob` follows none
+    for path in sorted(path for folder in [root, *links] for path in folder.rglob("*")):
         hidden = any(_hidden(name) for name in path.relative_to(root).parts)
         if path.suffix.lower() in endings and path.is_file() and not hidden:
             yield path

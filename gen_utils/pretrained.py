@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from safetensors import torch as safetensors
-from torch import nn
+from torch import Tensor, nn
 
 from gen_utils.data import REMEDY, verify
 from gen_utils.output import output_folder
@@ -54,10 +54,22 @@ def _digests() -> dict[str, str]:
 
 
 def save(model: nn.Module, name: str) -> None:
-    """Write `weights/<name>.safetensors` to the output folder: parameters in half precision, buffers as they are."""
+    """Write `weights/<name>.safetensors` to the output folder: parameters in half precision, buffers as they are.
+
+    Raises:
+        ValueError: a parameter that half precision does not hold.
+    """
     path = output_folder() / "weights" / f"{name}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     parameters = {name for name, _ in model.named_parameters()}
-    halved = {key: value.half() if key in parameters else value for key, value in model.state_dict().items()}
+    halved = {key: half(key, value) if key in parameters else value for key, value in model.state_dict().items()}
     safetensors.save_file({key: value.cpu().contiguous() for key, value in halved.items()}, path)
     path.chmod(0o644)  # safetensors makes files that only their owner can read
+
+
+def half(name: str, parameter: Tensor) -> Tensor:
+    """Return a parameter in half precision, or refuse one with a number that is NaN, infinite, or becomes so."""
+    halved = parameter.detach().half()
+    if not halved.isfinite().all():
+        raise ValueError(f"{name}: expected numbers within ±65504, of half precision; use other units for the data")
+    return halved

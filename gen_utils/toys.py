@@ -59,7 +59,7 @@ class IsotropicMixture(GenerativeModel):
         weights: proportional to the probability of each, `(K,)`; all are equal by default.
 
     Raises:
-        TypeError: means that are no tensor of floats.
+        TypeError: means that are no tensor of floats, or weights that are no tensor.
         ValueError: means that are no points, a sigma that is not positive, not one weight for each mean, or weights
             that are negative, not finite, or all 0.
     """
@@ -71,6 +71,8 @@ class IsotropicMixture(GenerativeModel):
         super().__init__((2,))
         self.sigma = positive_float("sigma", sigma)
         weights = torch.ones(len(batch("means", means, (2,))), device=means.device) if weights is None else weights
+        if not isinstance(weights, Tensor):
+            raise TypeError(f"weights: expected a tensor of shape ({len(means)},), got {type(weights).__name__}")
         if weights.shape != (len(means),):
             raise ValueError(f"weights: expected shape ({len(means)},), got shape {tuple(weights.shape)}")
         if not (weights >= 0).all() or not 0 < weights.sum() < math.inf:
@@ -97,8 +99,7 @@ class IsotropicMixture(GenerativeModel):
         Raises:
             ValueError: an ᾱ outside [0, 1].
         """
-        if not 0 <= alpha_bar_t <= 1:
-            raise ValueError(f"alpha_bar_t: expected a number in [0, 1], got {alpha_bar_t}")
+        _check_alpha_bar(alpha_bar_t)
         sigma = math.sqrt(alpha_bar_t * self.sigma**2 + 1 - alpha_bar_t)
         other = IsotropicMixture(math.sqrt(alpha_bar_t) * self.means, sigma, self.log_weights.exp()).to(self.means)
         other.means.copy_(math.sqrt(alpha_bar_t) * self.means)  # PyTorch's default precision may be a lower one
@@ -119,10 +120,12 @@ class IsotropicMixture(GenerativeModel):
         """Compute the probability of each component, given x_t of `diffused(alpha_bar_t)`: `(B, 2)` to `(B, K)`.
 
         Raises:
-            ValueError: a point so far away that the model's precision cannot compare its distances to the means.
+            ValueError: an ᾱ outside [0, 1] or of another shape, or a point so far away that the model's precision
+                cannot compare its distances to the means.
         """
+        _check_alpha_bar(alpha_bar_t, len(self.check_x(x_t)))
         variance = alpha_bar_t * self.sigma**2 + (1 - alpha_bar_t)
-        x_t, means = self._centred(self.check_x(x_t), alpha_bar_t)
+        x_t, means = self._centred(x_t, alpha_bar_t)
         # The softmax of log π − |x_t − √ᾱ m|²/2σ². The term |x_t|² is the same for all components and cancels.
         fit = (alpha_bar_t**0.5 * x_t @ means.T - 0.5 * alpha_bar_t * means.square().sum(1)) / variance
         if not torch.compiler.is_compiling() and not fit.amax(1).isfinite().all():
@@ -194,6 +197,16 @@ def grid() -> IsotropicMixture:
     """Build twenty-five narrow Gaussians on a grid, PacGAN's: sigma 0.05."""
     ticks = torch.arange(-4.0, 5, 2)
     return IsotropicMixture(torch.cartesian_prod(ticks, ticks), 0.05)
+
+
+def _check_alpha_bar(alpha_bar_t: Tensor | float, n: int = 1) -> None:
+    if torch.compiler.is_compiling():
+        return
+    values = torch.as_tensor(alpha_bar_t)
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError(f"alpha_bar_t: expected a number in [0, 1], got {alpha_bar_t}")
+    if values.numel() != 1 and values.shape != (n, 1):
+        raise ValueError(f"alpha_bar_t: expected one number, or shape ({n}, 1), got shape {tuple(values.shape)}")
 
 
 def _circle(points: int) -> Tensor:

@@ -186,7 +186,9 @@ def warm_up_and_cosine(number: int, steps: int) -> float:
 
 
 def set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """Set the learning rate of all of an optimizer's parameters."""
+    """Set the learning rate of all of an optimizer's parameters. One that no schedule may give is a `ValueError`."""
+    if not 0 <= lr < math.inf:
+        raise ValueError(f"learning rate: expected a number that is not negative, got {lr}; look at the schedule")
     for group in optimizer.param_groups:
         group["lr"] = lr
 
@@ -199,7 +201,7 @@ def check_training(model: Model, x: Tensor, y: Tensor | None, steps: int, batch_
         ValueError: sizes or a learning rate that do not fit, or data that the model refuses.
     """
     model.check_x(x)
-    if y is not None and len(y) != len(x):
+    if isinstance(y, Tensor) and y.ndim > 0 and len(y) != len(x):
         raise ValueError(f"y: expected a label for each of the {len(x)} examples, got {len(y)}")
     if y is not None:  # where labels are missing, the loss says so
         model.check_y(y, len(x))

@@ -3,6 +3,7 @@
 import argparse
 import errno
 import json
+import math
 import os
 import resource
 import shutil
@@ -13,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
@@ -359,3 +361,19 @@ def test_the_digest_is_of_types_and_shapes_too():
     x, y = torch.zeros(4, 2), torch.zeros(4, dtype=torch.int64)
     others = [(x.view(2, 4), None), (x.view(torch.int32), None), (x, y), (x, y.view(2, 2)), (x + 1e-9, None)]
     assert len({command.digest(x, None), *(command.digest(*other) for other in others)}) == 6
+
+
+def test_a_run_is_itself_again_whatever_describes_it_and_wherever_its_folder_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    run = {"betas": (0.9, 0.99), "weights": {1: math.nan}, "data": Path("x"), "n": np.int64(3)}
+    generator = torch.Generator()
+    checkpoint.save("~/run", np.int64(4), run, generator, new_accelerator())
+    with checkpoint.alone("~/run", new_accelerator()) as out:
+        assert out == command.folder("~/run") == tmp_path / "run"
+    assert not Path("~").exists()
+    assert checkpoint.load("~/run", run, generator, new_accelerator()) == 4
+    with pytest.raises(ValueError, match=r"found one of another: betas \[0.9, 0.99\] there and \[0.9\] here"):
+        checkpoint.load("~/run", run | {"betas": (0.9,)}, generator, new_accelerator())
+    with pytest.raises(TypeError, match="integer"):
+        checkpoint.save("~/run", 5.0, run, generator, new_accelerator())

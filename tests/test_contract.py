@@ -8,6 +8,7 @@ import re
 from functools import partial
 from hashlib import sha256
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -326,6 +327,16 @@ def test_saved_weights_come_back_as_the_nearest_half_precision_numbers(name):
         assert torch.equal(*draws)
 
 
+def test_weights_that_half_precision_does_not_hold_are_not_saved():
+    model = LinearAutoencoder(1, (3,))
+    model.start_from(1e6 + torch.eye(3))
+    before = copy.deepcopy(model.state_dict())
+    for write in (lambda: pretrained.save(model, "some"), lambda: export.round_to_half(model)):
+        with pytest.raises(ValueError, match=r"decoder\.layers\.0\.bias: expected numbers within ±65504"):
+            write()
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
 def test_damaged_weights_are_refused():
     model = VAE(2, (4,), (3,))
     file = ship(model, "some")
@@ -429,6 +440,13 @@ def test_a_size_is_a_positive_integer(size):
     else:
         error = ValueError if type(size) is int else TypeError
         refused(error, f"K: expected a positive integer, got {size!r}", lambda: base.positive("K", size))
+
+
+def test_a_size_from_numpy_is_one():
+    assert type(base.positive("K", np.int64(3))) is int
+    sizes = np.array([1, 4, 4])
+    model = ConvGAN(sizes[1], sizes[1], sizes[1], sizes[1], sizes)
+    assert model.sample(sizes[1], torch.arange(4)).shape == (4, 1, 4, 4)
 
 
 @pytest.mark.parametrize(
@@ -586,7 +604,8 @@ def test_sizes_are_positive(name, call):
 
 def test_the_trainer_wants_a_label_for_each_example():
     model = build("vae-conditional")
-    refused(ValueError, "2", lambda: next(train_steps(model, examples(model, 3), torch.zeros(2).long(), steps=1)))
+    for came, y in (("2", torch.zeros(2).long()), ("shape ()", torch.tensor(0))):
+        refused(ValueError, came, lambda y=y: next(train_steps(model, examples(model, 3), y, steps=1)))
 
 
 @pytest.mark.parametrize("size", [-0.1, math.nan, math.inf, -1])

@@ -4,6 +4,7 @@ import functools
 import gzip
 import hashlib
 import http.server
+import math
 import struct
 import threading
 
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from gen_utils import data
+from gen_utils.models.made import MADE
 
 # MD5 of the unzipped IDX files, as published with MNIST.
 PUBLISHED = {
@@ -72,6 +74,20 @@ def test_binarize_is_white_as_often_as_the_pixel_is_bright():
     z = deviation[1:-1] / (p * (1 - p) / len(draws)).sqrt()[1:-1]
     assert abs(z.sum() / 99**0.5) < 3
     assert abs((z**2).sum() - 99) < 3 * (2 * 99) ** 0.5
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_dark_pixels_are_seldom_white_in_16_bits_too(dtype):
+    for p in (1 / 255, 1e-3):
+        x = torch.full((1_000_000,), p).to(dtype)
+        p = x[0].item()
+        white = data.binarize(x, generator=torch.Generator().manual_seed(0))
+        assert white.dtype == dtype
+        made = MADE((), (1,)).to(dtype)
+        with torch.no_grad():
+            made.output.bias.fill_(math.log(p / (1 - p)))
+        for found in (white, made.sample(1_000_000, generator=torch.Generator().manual_seed(0))):
+            assert abs(found.double().mean() - p) < 4 * (p / len(x)) ** 0.5 + 0.03 * p  # the logit is rounded too
 
 
 def test_binarize_repeats_with_its_seed_and_keeps_shape_and_precision():

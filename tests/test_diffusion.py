@@ -545,6 +545,9 @@ def test_samples_are_ddpm_s_with_the_learned_variance(images):
 
 def test_with_fewer_steps_the_same_network_is_another_model(images, x, y):
     short = ImageDiffusion(images.network, images.schedule.strided(5).alpha_bar, (1, 6, 5), 3)
+    for same in (images.schedule.strided(5), short.schedule.alpha_bar.tolist()):
+        model = ImageDiffusion(images.network, same, (1, 6, 5), 3)
+        assert torch.equal(model.schedule.alpha_bar, short.schedule.alpha_bar)
     assert len(list(short.sample_path(2, y[:2], generator=seeded()))) == 6
     t = torch.tensor([4, 8, 12, 16, 20, 4, 8])  # of 20: every fourth is one of the five
     state = images.schedule.alpha_bar[t], images.schedule.log_snr[t]
@@ -566,6 +569,21 @@ def test_what_makes_no_sense_is_refused(images, x, y):
     ):
         with pytest.raises(ValueError, match="t: expected"):
             images.bound_term(x, t, y)
+    with pytest.raises(ValueError, match="t: expected an int64 tensor"):
+        images.bound_term(x, torch.ones(7).bool(), y)
+    noise = torch.randn(x.shape)
+    for x_t, log_snr, words in (
+        (noise[:, :, 1:], torch.zeros(7), "x_t: expected .* got shape"),
+        (noise / 0, torch.zeros(7), "x_t: expected finite values"),
+        (noise, torch.zeros(()), "log_snr: expected shape"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            images.predict(x_t, log_snr, y)
+    with pytest.raises(ValueError, match="guidance: expected finite values, got NaN"):
+        images.guided(noise, torch.zeros(7), y, math.nan)
+    weights = torch.arange(7.0)
+    each = [images.guided(noise[i, None], torch.zeros(1), y[i, None], i)[0] for i in range(7)]
+    torch.testing.assert_close(images.guided(noise, torch.zeros(7), y, weights)[0], torch.cat(each))
     off = x.clone()
     off[2, 0, 3, 1] = 0.3 + 1e-3
     for call in (images.loss, images.elbo):

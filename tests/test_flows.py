@@ -144,6 +144,13 @@ def test_a_spline_s_slope_and_inverse():
         torch.testing.assert_close(log_back, -log_slope.detach(), atol=1e-6, rtol=0)
 
 
+def test_the_slope_of_the_steepest_inverse_is_a_number():
+    where = spline_knots(5 * torch.randn(20_000, 23, generator=seeded()), 8)
+    y, _ = spline(10 * torch.rand(20_000, generator=seeded(1)) - 5, where)
+    _, log_slope = spline_inverse(y, where)
+    assert log_slope.isfinite().all()
+
+
 def test_a_spline_of_equal_pieces_and_slopes_is_straight():
     where = spline_knots(torch.zeros(50, 14, dtype=torch.float64), 5)
     x = torch.linspace(-6, 6, 50, dtype=torch.float64)

@@ -159,6 +159,17 @@ def test_train_and_test_folders_stay_apart(folder, tmp_path):
         path.rename(tmp_path / "two" / part / path.parent.name / path.name)
     images = data.load(str(tmp_path / "two"))
     assert (len(images.train), len(images.test), images.names) == (264, 66, ["bar", "cross", "disc"])
+    (tmp_path / "links").mkdir()
+    for part in ("train", "test"):  # whatever the case, and behind links
+        (tmp_path / "links" / part.title()).mkdir()
+        for path in (tmp_path / "two" / part).iterdir():
+            (tmp_path / "links" / part.title() / path.name).symlink_to(path)
+    again = data.load(str(tmp_path / "links"))
+    assert again.names == images.names
+    assert torch.equal(again.test, images.test)
+    (tmp_path / "links" / "val").mkdir()
+    with pytest.raises(ValueError, match=r"expected two sub-folders train and test, .* got val too"):
+        data.load(str(tmp_path / "links"))
 
 
 GREY = np.random.default_rng(1).integers(1, 256, (400, 28, 28), dtype=np.uint8)
@@ -211,6 +222,9 @@ def test_given_parts_and_words_or_numbers_as_labels_are_kept(tmp_path):
         ({"x": np.where(GREY < 9, np.nan, 0.5)}, r"got \[nan, nan\]"),
         ({"x": GREY, "y": np.arange(400) % 11}, "at most 10 classes, got 11"),
         ({"x": GREY, "y": np.arange(400) < 3}, "at least 20 images of each class .* of class 'True'"),
+        ({"x": np.repeat(GREY[:1], 400, 0), "y": DIGITS}, "expected images that differ, got 336 for training"),
+        ({"x": np.repeat(GREY[:1], 400, 0)}, "expected images that differ"),
+        ({"x": np.stack([GREY[0], GREY[0].T] * 200)}, "expected labels, or a half of the images that is brighter"),
         ({"x": np.array([None])}, "cannot be read"),
     ],
 )

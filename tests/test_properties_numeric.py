@@ -97,6 +97,40 @@ def test_dimensions_of_very_different_size_have_a_ppca():
     refused("span more than latent_dim=1 dimensions", lambda: PPCA(1, (4,)).fit(turned.float()))
 
 
+@pytest.mark.parametrize("width", [1e-3, 3e-4])
+def test_a_narrow_component_keeps_its_width_in_single_precision(width):
+    for seed in range(4):
+        turn = torch.linalg.qr(normal(2, 2, seed=seed)).Q
+        x = normal(2000, 2, seed=seed) * torch.tensor([1.0, width]) @ turn
+        model = GaussianMixture(1, 2).start_from(x.float())
+        for _ in em_steps(model, x.float(), steps=2):
+            pass
+        log_p = model.log_prob(x.float()).double()
+        assert abs(log_p.mean() - Gaussian((2,)).double().fit(x).log_prob(x).mean()) < 0.02
+
+
+def test_a_mixture_with_fewer_digits_than_it_was_fitted_with_says_so():
+    x = normal(500, 1) + 1e-5 * normal(500, 2, seed=1)
+    model = GaussianMixture(1, 2).double().start_from(x)
+    for _ in em_steps(model, x, steps=2):
+        pass
+    for call in (lambda: model.float().log_prob(x.float()), lambda: model.float().sample(3)):
+        refused("covariance: expected matrices with an inverse in torch.float32", call)
+
+
+@pytest.mark.parametrize("noise", [1e-2, 1e-3, 1e-4])
+def test_what_is_missing_is_filled_in_though_little_is_observed(noise):
+    x = normal(200, 2) @ normal(2, 6, seed=1) + noise * normal(200, 6, seed=2)
+    observed = torch.arange(1200).view(200, 6) % 5 == 0
+    model = PPCA(2, (6,)).fit(x.float())
+    found = model.impute(x.float(), observed).double()
+    W, mu, variance = model.W.double(), model.mu.double(), model.sigma.double() ** 2
+    for row, o, filled in zip(x.float().double(), observed, found, strict=True):
+        M = W[o] @ W[o].T + variance * torch.eye(int(o.sum()))
+        expected = mu + W @ W[o].T @ torch.linalg.solve(M, (row - mu)[o])
+        close(filled[~o], expected[~o], 1e-4)
+
+
 def test_an_example_far_from_all_others_is_no_index_error():
     far = [[0.0, 0], [1, 1], [2, 0], [1e20, 1]]
     refused("expected values within", lambda: GaussianMixture(2, 2).start_from(torch.tensor(far)))
@@ -289,6 +323,14 @@ def test_a_small_frechet_distance_far_from_the_origin():
     assert found == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.parametrize("points", [401, 2001])
+def test_the_area_of_a_fine_grid_keeps_its_digits(points):
+    axis = torch.linspace(-10, 10, points)
+    grid = torch.cartesian_prod(axis, axis)
+    log_p = normal_log_prob(grid.double())[None]
+    assert abs(metrics.grid_log_sum(grid, log_p).item()) < 1e-6
+
+
 @pytest.mark.parametrize("shape", [(3, 1), (3, 4)])
 def test_the_frechet_distance_of_constant_features_is_that_of_points(shape):
     zero, one = torch.zeros(shape), torch.ones(shape)
@@ -414,6 +456,14 @@ def test_a_weight_of_zero_is_a_component_without_points():
         ("reg: expected", lambda: Gaussian((2,)).fit(POINTS, 1e39)),
         ("reg: expected", lambda: GaussianMixture(2, 2, reg=1e39)),
         ("beta: expected", lambda: VAE(2, (4,), (3,), beta=1e39)),
+        ("event_shape: expected at least one axis", lambda: KDE(torch.zeros(3), 1.0)),
+        ("alpha_bar_t: expected a number in", lambda: toys.ring().score(POINTS, 1.5)),
+        ("alpha_bar_t: expected a number in", lambda: toys.ring().responsibilities(POINTS, math.nan)),
+        ("alpha_bar_t: expected one number, or", lambda: toys.ring().score(POINTS[:2], torch.rand(2))),
+        ("features: expected .* with B", lambda: metrics.frechet_distance(POINTS[:, :0], POINTS[:, :0])),
+        ("x: expected .* with B", lambda: metrics.mode_coverage(POINTS[:0], POINTS, 1.0)),
+        ("x: expected .* got shape", lambda: metrics.mode_coverage(POINTS[:, :1], POINTS, 1.0)),
+        ("x: expected .* got NaN", lambda: metrics.mode_coverage(POINTS / 0, POINTS, 1.0)),
         ("threshold: expected", lambda: metrics.active_units(POINTS, -0.1)),
         ("threshold: expected", lambda: metrics.active_units(POINTS, math.nan)),
         ("limit: expected", lambda: metrics.grid_log_joint(VAE(2, (4,), (2,)), POINTS, 3, -1.0)),
@@ -447,6 +497,7 @@ def test_grey_pixels_have_no_exact_probability(grey):
     x = torch.tensor([[0.0, 1.0, grey]])
     made, mixture = MADE((4,), (3,)), BernoulliMixture(2, (3,))
     calls = [made.log_prob, made.loss, mixture.log_prob, mixture.log_joint, mixture.responsibilities, mixture.em_step]
+    calls.append(lambda x: made.complete(x.flip(1), 1))  # the pixel that is given is the grey one
     for call in [*calls, lambda x: next(em_steps(mixture, x, steps=1))]:
         refused("x: expected pixels that are 0 or 1, got", lambda call=call: call(x))
     vae = VAE(2, (4,), (3,))  # an expectation over binarizations, on purpose

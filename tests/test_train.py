@@ -279,6 +279,8 @@ def test_a_diverging_gan_says_so_and_its_weights_are_finite():
         ({"d_steps": 0}, "d_steps: expected a positive integer, got 0"),
         ({"y": torch.zeros(3)}, "y: expected a label for each of the 24 examples, got 3"),
         ({"x": PLANE[0]}, r"x: expected .* got shape \(2,\)"),
+        ({"lr_schedule": lambda number: math.nan}, "learning rate: expected a number that is not negative, got nan"),
+        ({"lr_schedule": lambda number: -1.0}, "learning rate: expected a number that is not negative, got -0.001"),
     ],
 )
 def test_bad_arguments_are_refused_before_any_update(given, message):
@@ -287,7 +289,7 @@ def test_bad_arguments_are_refused_before_any_update(given, message):
     with pytest.raises(ValueError, match=message):
         next(train_gan_steps(model, **{"x": PLANE, "steps": 3, "batch_size": 8} | given))
     assert same(weights(model), before)
-    if not {"d_steps", "discriminator_lr"} & {*given}:  # the other loop has the same check
+    if not {"d_steps", "discriminator_lr", "lr_schedule"} & {*given}:  # the other loop has the same check
         with pytest.raises(ValueError, match=message):
             next(train_steps(VAE(2, (8,), (2,)), **{"x": PLANE.sigmoid(), "steps": 3, "batch_size": 8} | given))
 

@@ -74,7 +74,7 @@ def folder(text: str) -> Path:
     """Read the name of a folder; `--out "$OUT"` without such a variable names none."""
     if not text:
         raise argparse.ArgumentTypeError("expected a folder, got an empty name")
-    return Path(text)
+    return Path(os.path.expanduser(text))  # no shell expands `--out=~/run`
 
 
 def positive(kind: type) -> Callable[[str], float]:

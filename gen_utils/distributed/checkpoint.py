@@ -8,6 +8,7 @@ number counts. Its `run.json` says which training it is of, which parts the trai
 import errno
 import hashlib
 import json
+import operator
 import os
 import shutil
 import sys
@@ -36,7 +37,7 @@ def alone(out: str | Path, accelerator: Accelerator) -> Iterator[Path]:
     Raises:
         ValueError: another program trains in this folder, or it can be neither written nor made.
     """
-    out, lock = Path(out), None
+    out, lock = _folder(out), None
     try:
         if accelerator.is_main_process:
             try:
@@ -75,7 +76,7 @@ def save(
         OSError: the folder cannot be written; the checkpoint before is still there.
         ValueError: there is a checkpoint of this update, or of a later one.
     """
-    out = Path(out)
+    out, number = _folder(out), operator.index(number)
     part, final = out / "checkpoint.part", out / f"checkpoint_{number}"
     if accelerator.is_main_process:
         if (newest := max(_numbers(out), default=-1)) >= number:
@@ -92,7 +93,7 @@ def save(
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         files = {path.name: _digest(path) for path in sorted(part.iterdir())}
-        content = {"number": number, "run": {**run, **_parts(accelerator)}, "files": files}
+        content = {"number": number, "run": _as_stored({**run, **_parts(accelerator)}), "files": files}
         text = json.dumps({**content, "sha256": _digest_of(content)}, indent=2)
         (part / "run.json").write_text(text, encoding="utf-8", newline="\n")
         for path in [*part.iterdir(), part]:
@@ -113,7 +114,7 @@ def load(out: str | Path, run: Mapping[str, Any], generator: torch.Generator, ac
         ValueError: a checkpoint of another training, or of one with other parts; a missing, additional or damaged
             file; or a folder that not all processes see.
     """
-    out = Path(out)
+    out = _folder(out)
     number = max(_numbers(out), default=None) if accelerator.is_main_process else None
     number = broadcast_object_list([number])[0]
     if number is None:
@@ -124,7 +125,7 @@ def load(out: str | Path, run: Mapping[str, Any], generator: torch.Generator, ac
     content = _read(folder)
     if content["number"] != number:
         raise ValueError(f"{folder}: expected the state after update {number}, found that after {content['number']}")
-    saved, run = content["run"], {**run, **_parts(accelerator)}
+    saved, run = _as_stored(content["run"]), _as_stored({**run, **_parts(accelerator)})
     if other := [name for name in sorted({*saved, *run}) if saved.get(name, "none") != run.get(name, "none")]:
         differences = ", ".join(
             f"{name} {saved.get(name, 'none')} there and {run.get(name, 'none')} here" for name in other
@@ -205,6 +206,15 @@ def _describe(part: Any) -> str:
     if isinstance(part, nn.Module):
         facts = {name: (tuple(value.shape), str(value.dtype)) for name, value in part.state_dict().items()}
     return f"{type(part).__name__} {hashlib.sha256(repr(facts).encode()).hexdigest()[:8]}"
+
+
+def _as_stored(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what comes back from the file: lists for tuples, and the text of NaN and of what JSON does not have."""
+    return json.loads(json.dumps(run, default=str), parse_constant=str)
+
+
+def _folder(out: str | Path) -> Path:
+    return Path(os.path.expanduser(out))  # accelerate expands `~` in what it reads, but not in what it writes
 
 
 def _digest(path: Path) -> str:

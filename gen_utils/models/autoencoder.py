@@ -89,7 +89,7 @@ class Autoencoder(Trainable):
         self, x: Tensor, y: Tensor | None = None, *, generator: torch.Generator | None = None
     ) -> dict[str, Tensor]:
         """Compute the squared error ‖x − x̂‖², summed over dimensions: `(B,)`. Nothing in it is random."""
-        return {"loss": _squared_error(x, self.reconstruct(x, y))}
+        return {"loss": (x - self.reconstruct(x, y)).square().flatten(1).sum(1)}
 
     def _encoded(self, x: Tensor) -> Tensor:
         return self.encoder(x.flatten(1) - self.mu)
@@ -158,8 +158,4 @@ class DenoisingAutoencoder(Autoencoder):
         """Compute ‖x − denoise(x + σε)‖² with one draw of the noise, summed over dimensions: `(B,)`."""
         self.check_y(y, len(self.check_x(x)))
         eps = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
-        return {"loss": _squared_error(x, self.denoise(x + self.sigma * eps))}
-
-
-def _squared_error(x: Tensor, x_hat: Tensor) -> Tensor:
-    return (x - x_hat).square().flatten(1).sum(1)
+        return {"loss": (x - self.denoise(x + self.sigma * eps)).square().flatten(1).sum(1)}

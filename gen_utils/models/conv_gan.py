@@ -61,12 +61,9 @@ class ConvGAN(GAN):
         if len(self.event_shape) != 3 or any(size % 4 for size in self.event_shape[1:]):
             raise ValueError(f"event_shape: expected (C, H, W), H and W multiples of 4, got {self.event_shape}")
         self.support, self.classes = (0.0, 1.0), positive("classes", classes)
-        self.generator = ConvGenerator(
-            classes, latent_dim, positive("generator_width", generator_width), self.event_shape
-        )
-        self.discriminator = ConvDiscriminator(
-            classes, positive("discriminator_width", discriminator_width), self.event_shape
-        )
+        g, d = positive("generator_width", generator_width), positive("discriminator_width", discriminator_width)
+        self.generator = ConvGenerator(classes, latent_dim, g, self.event_shape)
+        self.discriminator = ConvDiscriminator(classes, d, self.event_shape)
         # Convolutions on a CPU are faster with this order in memory: 1.5 times as many steps a second.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -185,7 +185,7 @@ class KDE(GenerativeModel):
 
     def __init__(self, x: Tensor, bandwidth: float) -> None:
         super().__init__(batch("x", x).shape[1:])
-        positive_float("bandwidth", bandwidth, x.dtype)
+        bandwidth = positive_float("bandwidth", float(bandwidth), x.dtype)
         self.data: Tensor
         self.bandwidth: Tensor
         self.register_buffer("data", x.detach().clone())

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.special import log_ndtr
 
-from gen_utils.base import GenerativeModel, Trainable, positive
+from gen_utils.base import GenerativeModel, Trainable, batch, positive
 from gen_utils.likelihoods import kl_to_standard_normal, normal_log_prob
 from gen_utils.models.samplers import ddpm
 from gen_utils.models.schedule import (
@@ -75,8 +75,8 @@ class Diffusion(Trainable, GenerativeModel):
         if not 0 <= bound_weight < math.inf:
             raise ValueError(f"bound_weight: expected a number that is not negative, got {bound_weight}")
         self.network, self.bound_weight = network, bound_weight
-        alpha_bar = (cosine() if alpha_bar is None else alpha_bar).to(self.device)
-        self.schedule = Schedule(alpha_bar, torch.promote_types(self.dtype, torch.float32))
+        alpha_bar = cosine() if alpha_bar is None else alpha_bar
+        self.schedule = Schedule(alpha_bar, torch.promote_types(self.dtype, torch.float32)).to(self.device)
         self._try_network()
 
     def predict(self, x_t: Tensor, log_snr: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -87,10 +87,12 @@ class Diffusion(Trainable, GenerativeModel):
         """Predict with guidance ω: 0 gives p(x), 1 gives p(x|y), above 1 exaggerates what the label changes.
 
         ε̂ = ε̂(x_t) + ω (ε̂(x_t, y) − ε̂(x_t)), and the same in v and x_0, which are affine in ε. c is that of the
-        label. Ho and Salimans 2022, eq. 6, whose weight is ω − 1. Without labels, a `ValueError`.
+        label. Ho and Salimans 2022, eq. 6, whose weight is ω − 1. Without labels, a `ValueError`. ω may be `(B,)`.
         """
         if y is None:
             raise ValueError("y: guidance expected labels, got none")
+        if not torch.compiler.is_compiling():
+            guidance = append_dims(batch("guidance", torch.as_tensor(guidance).to(x_t).flatten(), ()), x_t)
         cond = torch.cat([*self._cond(None, len(x_t)), *self._cond(y, len(x_t))])
         x0_hat, c = self._predict(torch.cat([x_t, x_t]), torch.cat([log_snr, log_snr]), cond)
         without, with_label = x0_hat.chunk(2)
@@ -157,9 +159,9 @@ class Diffusion(Trainable, GenerativeModel):
         Raises:
             ValueError: t of another shape, or outside 1…T.
         """
-        x0 = self._x0(x)
-        if t.shape != (len(x),) or t.is_floating_point() or t.amin() < 1 or t.amax() > self.schedule.T:
-            raise ValueError(f"t: expected shape ({len(x)},) with steps 1…{self.schedule.T}, got {t}")
+        x0, T = self._x0(x), self.schedule.T
+        if getattr(t, "dtype", None) != torch.int64 or t.shape != (len(x),) or t.amin() < 1 or t.amax() > T:
+            raise ValueError(f"t: expected an int64 tensor of shape ({len(x)},) with steps 1…{T}, got {t}")
         x_t = q_sample(x0, noise_like(x0, generator=generator), append_dims(self.schedule.alpha_bar[t], x0))
         x0_hat, learned = self.predict(x_t, self.schedule.log_snr[t], y)
         return self.bound_term_from(x0, x0_hat, learned if c is None else torch.full_like(x0, c), t)
@@ -201,6 +203,8 @@ class Diffusion(Trainable, GenerativeModel):
         return deque(self.sample_path(n, y, generator=generator), maxlen=1)[0]
 
     def _predict(self, x_t: Tensor, log_snr: Tensor, *cond: Tensor) -> tuple[Tensor, Tensor]:
+        if log_snr.shape != batch("x_t", x_t, self.event_shape).shape[:1]:
+            raise ValueError(f"log_snr: expected shape ({len(x_t)},), got {tuple(log_snr.shape)}")
         with evaluation_mode(self.network):  # also between two steps of training
             v, c = self._outputs(x_t, log_snr, *cond)
         return x0_from_v(v, x_t, append_dims(alpha_bar_from(log_snr), x_t)), c

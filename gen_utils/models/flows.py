@@ -208,7 +208,7 @@ def spline_inverse(y: Tensor, knots: Tensor) -> tuple[Tensor, Tensor]:
     bend = rise * (d0 + d1 - 2 * s)
     a, b, c = (y1 - y0) * (s - d0) + bend, (y1 - y0) * d0 - bend, -s * rise
     xi = 2 * c / (-b - (b**2 - 4 * a * c).clamp(min=0).sqrt())
-    _, log_slope = _curve(xi, y0, d0, y1, d1, x1 - x0)
+    _, log_slope = _curve(xi.clamp(0, 1), y0, d0, y1, d1, x1 - x0)  # rounding may leave the piece
     return torch.where(inside, x0 + xi * (x1 - x0), y), torch.where(inside, -log_slope, 0.0)
 
 

@@ -79,8 +79,7 @@ class MADE(Trainable, GenerativeModel):
         self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None
     ) -> Iterator[Tensor]:
         """Draw n images pixel by pixel, and yield them, `(n, *event_shape)`, after each; pixels to come are 0."""
-        for x in self._draw(self._blank(n, y), 0, generator):
-            yield x.clone()
+        yield from map(Tensor.clone, self._draw(self._blank(n, y), 0, generator))
 
     @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
@@ -96,11 +95,12 @@ class MADE(Trainable, GenerativeModel):
         first in the order. The others may hold any value in [0, 1]. Same shape as x, `(B, *event_shape)`.
 
         Raises:
-            ValueError: `observed` is not between 0 and D − 1.
+            ValueError: `observed` is not between 0 and D − 1, or an observed pixel is neither 0 nor 1.
         """
         D = math.prod(self.event_shape)
         if not (isinstance(observed, int) and 0 <= observed < D):
             raise ValueError(f"observed: expected a whole number from 0 to {D - 1}, got {observed!r}")
+        binary("x", self.check_x(x).flatten(1)[:, :observed])
         *_, x = self._draw(self.check_x(x).clone(memory_format=torch.contiguous_format), observed, generator)
         return x
 
@@ -112,7 +112,8 @@ class MADE(Trainable, GenerativeModel):
         # A unit of degree d depends on the first d pixels only. It is computed once, as soon as they are drawn, so
         # that all pixels together cost one pass of the network instead of D.
         flat, D = x.view(len(x), -1), math.prod(self.event_shape)
-        u = torch.rand(flat.shape, generator=generator, dtype=x.dtype, device=x.device)
+        dtype = torch.promote_types(x.dtype, torch.float32)  # of 16 bits, u would be 0 too often
+        u = torch.rand(flat.shape, generator=generator, dtype=dtype, device=x.device)
         units = [_centred(flat), *(x.new_zeros(len(x), len(degrees)) for degrees in self.degrees[1:])]
         weights = [layer.masked_weight() for layer in (*self.hidden, self.output, self.direct)]
         known = [torch.searchsorted(degrees, torch.arange(D), right=True).tolist() for degrees in self.degrees]

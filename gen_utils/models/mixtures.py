@@ -163,8 +163,14 @@ class GaussianMixture(Mixture):
     def log_joint(self, x: Tensor) -> Tensor:
         """Compute log π_k + log N(x | μ_k, Σ_k): `(B, K)` in nats from `(B, D)`."""
         parts = self.check_x(x).split(max(1, PART // self.mu.numel()))
-        normal = MultivariateNormal(self.mu, scale_tril=torch.linalg.cholesky(self.covariance))
+        normal = MultivariateNormal(self.mu, scale_tril=self._factors())
         return self.pi.log() + torch.cat([normal.log_prob(part[:, None]) for part in parts])
+
+    def _factors(self) -> Tensor:  # L of each Σ = LLᵀ, `(K, D, D)`
+        factors, info = torch.linalg.cholesky_ex(self.covariance.double())
+        if info.any():
+            raise ValueError(f"covariance: expected matrices with an inverse in {self.dtype}; fit the model in it")
+        return factors.to(self.dtype)
 
     @torch.no_grad()
     def em_step(self, x: Tensor) -> float:
@@ -186,7 +192,7 @@ class GaussianMixture(Mixture):
         for k in range(self.K):
             weight = r[:, k] / counts[k].clamp_min(torch.finfo(x.dtype).tiny)
             mu[k] += weight @ (x - self.mu[k])  # from the old mean: exact for data far from the origin too
-            centred = x - mu[k]
+            centred = (x - mu[k]).double()  # of a narrow component single precision would lose the width
             covariance[k] = (weight * centred.T) @ centred
         covariance += self.reg * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
         self._check_covariance(covariance, counts, x)
@@ -214,7 +220,7 @@ class GaussianMixture(Mixture):
         z = self._draw_z(n, y, generator)
         eps = torch.randn(n, *self.event_shape, generator=generator, dtype=self.dtype, device=z.device)
         x = self.mu[z]
-        for k, factor in enumerate(torch.linalg.cholesky(self.covariance)):
+        for k, factor in enumerate(self._factors()):
             x[z == k] += eps[z == k] @ factor.T
         return x
 

@@ -121,11 +121,12 @@ class PPCA(GenerativeModel):
         if observed.shape not in (x.shape, x.shape[1:]):
             raise ValueError(f"observed: expected shape {tuple(x.shape)}, got {tuple(observed.shape)}")
         # p(z|x_observed) is the posterior of a model that has only the observed dimensions, and x is Wz + μ again.
-        seen = observed.expand(x.shape).flatten(1).to(x.dtype)
-        pairs = (self.W[:, :, None] * self.W[:, None]).flatten(1)
-        M = (seen @ pairs).unflatten(1, (self.latent_dim, -1)) + self.sigma**2 * torch.eye(self.latent_dim).to(x)
-        projected = ((x.flatten(1) - self.mu) * seen) @ self.W
-        return torch.where(observed, x, self.decode(torch.linalg.solve(M, projected)))
+        # In double precision: where little is observed, σ² is all that keeps M from being singular.
+        seen, W, sigma = observed.expand(x.shape).flatten(1).double(), self.W.double(), self.sigma.double()
+        pairs = (W[:, :, None] * W[:, None]).flatten(1)
+        M = (seen @ pairs).unflatten(1, (self.latent_dim, -1)) + sigma**2 * torch.eye(self.latent_dim).to(W)
+        projected = ((x.flatten(1) - self.mu) * seen) @ W
+        return torch.where(observed, x, self.decode(torch.linalg.solve(M, projected).to(x.dtype)))
 
     @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:

@@ -56,6 +56,7 @@ class Schedule(nn.Module):
 
     def __init__(self, alpha_bar: Tensor, dtype: torch.dtype | None = None) -> None:
         super().__init__()
+        alpha_bar = torch.as_tensor(getattr(alpha_bar, "alpha_bar", alpha_bar))  # a Schedule's too, or a list
         dtype, device = dtype or torch.get_default_dtype(), alpha_bar.device
         # Rounded first, so that 1 − ᾱ_t of `q_sample` agrees with the other buffers. On the CPU: MPS has no float64.
         alpha_bar = alpha_bar.cpu().to(dtype).double()

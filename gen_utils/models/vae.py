@@ -156,8 +156,7 @@ class VAE(Trainable, GenerativeModel):
         return self.mean(self._decoded_prior(n, y, generator))
 
     def _decoded_prior(self, n: int, y: Tensor | None, generator: torch.Generator | None) -> Tensor:
-        size = (positive("n", n), self.latent_dim)
-        z = torch.randn(size, generator=generator, dtype=self.dtype, device=self.device)
+        z = torch.randn(positive("n", n), self.latent_dim, generator=generator, dtype=self.dtype, device=self.device)
         return self._decoded(z, self.check_y(y, n))
 
 

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from gen_utils.data import verify
 from gen_utils.output import output_folder
+from gen_utils.pretrained import half
 
 MAX_BYTES = 2_000_000
 NOISE = ("Random", "Bernoulli", "Multinomial", "Dropout")  # how ONNX's operators that draw numbers begin
@@ -77,10 +78,11 @@ def _session(graph: Graph) -> onnxruntime.InferenceSession:
 
 
 def round_to_half(model: nn.Module) -> None:
-    """Round every parameter, in place, to the nearest number that half precision can hold."""
+    """Round every parameter, in place, to the nearest number that half precision can hold; beyond, a `ValueError`."""
+    halved = [half(name, parameter) for name, parameter in model.named_parameters()]
     with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(parameter.half())
+        for parameter, value in zip(model.parameters(), halved, strict=True):
+            parameter.copy_(value)
 
 
 def export(
