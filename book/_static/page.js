@@ -74,6 +74,27 @@
     for (const node of document.querySelectorAll("pre, div.math, .pst-scrollable-table-container"))
       stops.observe(node);
 
+    // A symbol under the pointer lights up everywhere, and its line of the notation shows.
+    const symbols = document.querySelector("#symbols");
+    if (symbols) {
+      const meanings = JSON.parse(symbols.textContent);
+      const line = Object.assign(document.createElement("p"), { className: "meaning math", hidden: true });
+      document.body.append(line);
+      addEventListener("pointerover", ({ target }) => {
+        const name =
+          target
+            .closest('[class*="sym-"]')
+            ?.getAttribute("class")
+            .match(/sym-(\w+)/)[1] ?? "";
+        if (name === (root.dataset.lit ?? "")) return;
+        root.dataset.lit = name;
+        line.hidden = !name;
+        if (!name) return;
+        line.textContent = meanings[name];
+        MathJax.typesetPromise?.([line]);
+      });
+    }
+
     const progress = document.querySelector(".progress");
     const measure = () => {
       const reach = root.scrollHeight - innerHeight;
