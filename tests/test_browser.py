@@ -347,7 +347,7 @@ def assert_fits(page, width):
 def test_phone_never_scrolls_sideways_and_targets_fit_a_finger(visit, phone, chapter):
     page = visit(viewport=PHONE, has_touch=True)
     page.goto(f"/{chapter}.html", wait_until="networkidle")
-    for width in (360, 390):
+    for width in (320, 360, 390):
         assert_fits(page, width)  # before any widget lives
     page = phone(chapter)
     for width in (390, 360):

@@ -222,6 +222,13 @@ def test_what_a_policy_forbids_is_named(visit, policy, words):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["IntersectionObserver", "ResizeObserver", "CSSStyleSheet"])
+def test_a_browser_that_is_too_old_is_told(visit, name):
+    with visit(prepare=lambda page: page.add_init_script(f"delete globalThis.{name}")) as page:
+        assert_says(page, f"could not start: {name} is not defined")
+
+
+@pytest.mark.slow
 def test_a_browser_without_webassembly_is_told(visit):
     with visit(prepare=lambda page: page.add_init_script("delete globalThis.WebAssembly")) as page:
         assert_says(page, "this browser has no WebAssembly")
