@@ -9,7 +9,7 @@ BUDGET ?= 60
 export GOMP_SPINCOUNT ?= 2000
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: book serve test check execute classifier widgets card lint benchmark scaling requirements stamp sbom clean
+.PHONY: book serve test check execute classifier widgets heights card lint benchmark scaling requirements stamp sbom clean
 .DELETE_ON_ERROR:
 
 book: .venv/installed book/_static/vendor/installed ## build the site from the committed notebooks
@@ -37,6 +37,9 @@ classifier: .venv/installed ## train the classifier that judges samples and read
 widgets: node_modules/installed ## bundle the widgets' JavaScript and CSS, and put it into the committed notebooks
 	npm run --silent bundle
 	python tools/refresh_widgets.py
+
+heights: book ## measure the room that each widget takes in the site: the text below must not jump when it comes to life
+	python tools/heights.py
 
 card: .venv/installed ## draw the picture that links to the course show, with the shipped weights
 	python tools/card.py

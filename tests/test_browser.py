@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT, watched
-from widget_page import PHONE
+from widget_page import PHONE, still
 
 from gen_utils import pretrained
 from gen_utils.models.vae import VAE
@@ -185,6 +185,32 @@ def test_a_page_that_is_only_opened_loads_no_widget(visit):
     page.locator(".gu-live").wait_for()
 
 
+HEIGHTS = "[...document.querySelectorAll('.cell_output:has(> .gu-still)')].map(e => e.getBoundingClientRect().height)"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1400])
+@pytest.mark.parametrize("chapter", ["book/index", *CHAPTERS])
+def test_the_text_below_stays_where_it_is_when_a_widget_comes_to_life(visit, chapter, width):
+    page = visit(viewport={"width": width, "height": 900})
+    held = []
+    page.route("**/*.wasm", lambda route: held.append(route))
+    page.goto(f"/{chapter}.html")
+    before = page.evaluate(HEIGHTS)
+    output = page.locator(OUTPUTS).first
+    output.evaluate("e => e.scrollIntoView({ block: 'center' })")
+    page.mouse.move(2, 2)
+    output.get_by_text("Loading the model").wait_for()
+    while not held:
+        page.wait_for_timeout(50)
+    assert page.evaluate(HEIGHTS) == before
+    page.unroute("**/*.wasm")  # lets it go on
+    assert read_down(page) == len(before) > 0
+    # It says how much higher or lower than `make heights` found; a reader notices no two pixels.
+    after = [float(height) for height in still(page, f"{HEIGHTS}.join()").split(",")]
+    assert after == pytest.approx(before, abs=2)
+
+
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_every_widget_lives_in_the_browser(live, chapter):
     page = live(chapter)
@@ -322,7 +348,7 @@ def assert_fits(page, width):
 def test_phone_never_scrolls_sideways_and_targets_fit_a_finger(visit, phone, chapter):
     page = visit(viewport=PHONE, has_touch=True)
     page.goto(f"/{chapter}.html", wait_until="networkidle")
-    for width in (360, 390):
+    for width in (320, 360, 390):
         assert_fits(page, width)  # before any widget lives
     page = phone(chapter)
     for width in (390, 360):
@@ -377,7 +403,7 @@ def test_keyboard_reaches_every_control_and_shows_where_it_is(live, chapter):
         assert all(names)
         assert len(set(names)) == len(names)
         # From whatever can be focused last before the widget, Tab enters it, visits each control and leaves it.
-        widget.evaluate("""w => [...document.querySelectorAll("a[href], button, input, summary")]
+        widget.evaluate("""w => [...document.querySelectorAll("a[href], button, input, summary, [tabindex='0']")]
             .filter((e) => e.checkVisibility() && e.compareDocumentPosition(w) & Node.DOCUMENT_POSITION_FOLLOWING)
             .at(-1).focus()""")
         seen, kinds = [], set()

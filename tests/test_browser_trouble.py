@@ -18,7 +18,6 @@ from conftest import ROOT, Quiet, watched
 from ipywidgets import FloatSlider, jslink
 from ipywidgets.embed import embed_data
 from refresh_widgets import refresh
-from widget_page import PHONE
 
 from gen_utils.page import widgets
 
@@ -131,10 +130,9 @@ def joined(plane):
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     (folder / "_static").symlink_to(ROOT / "book/_static")
-    found = {name: [*cells(name)] for name in sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))}
-    plane = next(each for each in found["04_variational_autoencoders"] if "LatentPlane" in str(each[1]["text/plain"]))
+    chapter = cells("04_variational_autoencoders")
+    plane = next(each for each in chapter if "LatentPlane" in str(each[1]["text/plain"]))
     (folder / "plane.html").write_text(shown_as(plane), encoding="utf-8")
-    (folder / "all.html").write_text(shown_as(*(each for page in found.values() for each in page)), encoding="utf-8")
     (folder / "joined.html").write_text(joined(plane), encoding="utf-8")
     state = json.dumps(plane[2][plane[1][VIEW]["model_id"]]["state"]).replace("\\", "\\\\")
     state = state.replace("`", "\\`").replace("${", "\\${").replace("</", "<\\/")
@@ -221,6 +219,13 @@ def test_a_policy_without_eval_does_no_harm(visit):
 def test_what_a_policy_forbids_is_named(visit, policy, words):
     with visit(policy=policy) as page:
         assert_says(page, words)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["IntersectionObserver", "ResizeObserver", "CSSStyleSheet"])
+def test_a_browser_that_is_too_old_is_told(visit, name):
+    with visit(prepare=lambda page: page.add_init_script(f"delete globalThis.{name}")) as page:
+        assert_says(page, f"could not start: {name} is not defined")
 
 
 @pytest.mark.slow
@@ -363,30 +368,6 @@ def test_a_kernel_that_does_not_answer_is_named_and_asked_again(browser, server)
         page.get_by_text("The kernel does not answer.").wait_for()
         page.evaluate("globalThis.answers = true")
         page.locator(".gu-status").wait_for(state="detached")
-
-
-# ---- The page around ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_the_text_below_stays_where_it_is_when_a_widget_comes_to_life(visit):
-    held = []
-    with visit("all", lambda page: page.route("**/*.wasm", lambda route: held.append(route)), viewport=PHONE) as page:
-        outputs = page.locator(".cell_output")
-        until(page, lambda: page.locator(".gu-widget").count() == outputs.count())
-        heights = "all => all.map(e => e.getBoundingClientRect().height)"
-        reserved = outputs.evaluate_all(heights)
-        page.locator(".gu-widget").first.scroll_into_view_if_needed()
-        page.get_by_text("Loading the model").first.wait_for()
-        until(page, lambda: held)
-        for each in held:
-            each.continue_()
-        page.unroute("**/*.wasm")
-        for output in outputs.all():
-            output.evaluate("e => e.scrollIntoView({ block: 'center' })")
-            output.locator(".gu-live").wait_for()
-        # But for a line or two of text that comes with the first answer; a poster is up to 1500 pixels lower.
-        assert outputs.evaluate_all(heights) == pytest.approx(reserved, abs=40)
 
 
 # ---- Sliders of Jupyter's own, which html-manager brings to life -------------------------------------------------

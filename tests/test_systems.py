@@ -4,7 +4,9 @@ This file is also the program that is started there.
 """
 
 import ast
+import builtins
 import hashlib
+import io
 import os
 import shutil
 import subprocess
@@ -39,8 +41,22 @@ def read_only(folder):
     sys.addaudithook(refuse)
 
 
-def use(package, folder):
+def on_windows():
+    """From now on text is in Windows' encoding where no other is named."""
+    plain = io.open
+
+    def windows_open(file, mode="r", buffering=-1, encoding=None, *others, **named):
+        if "b" not in mode and encoding in (None, "locale"):
+            encoding = "cp1252"
+        return plain(file, mode, buffering, encoding, *others, **named)
+
+    builtins.open = io.open = windows_open
+
+
+def use(package, folder, system):
     """Use what touches files or prints, with the package in the folder `package`."""
+    if system == "Windows":
+        on_windows()
     warnings.filterwarnings("error", category=EncodingWarning, module="gen_utils")
     read_only(folder)
     import numpy as np
@@ -83,7 +99,8 @@ def use(package, folder):
     assert (out / "gan_plane.safetensors").is_file()
 
 
-def test_it_works_in_another_encoding_from_an_odd_read_only_path_without_a_home(tmp_path):
+@pytest.mark.parametrize("system", ["C", pytest.param("Windows", marks=pytest.mark.slow)])
+def test_it_works_in_another_encoding_from_an_odd_read_only_path_without_a_home(tmp_path, system):
     import matplotlib
 
     package, temporary = tmp_path / ODD / "gen_utils", tmp_path / f"temporary {ODD}"
@@ -99,7 +116,7 @@ def test_it_works_in_another_encoding_from_an_odd_read_only_path_without_a_home(
         "MPLCONFIGDIR": matplotlib.get_cachedir(),  # it takes long to list the fonts
         "OMP_NUM_THREADS": "1",
     }
-    command = [sys.executable, "-X", "warn_default_encoding", __file__, package, temporary]
+    command = [sys.executable, "-X", "warn_default_encoding", __file__, package, temporary, system]
     done = subprocess.run(
         command, cwd=package.parent, env=environment, capture_output=True, encoding="utf-8", errors="replace"
     )

@@ -172,7 +172,7 @@ def part(cell: nodes.container, later: set[str]) -> Layers:
         return Layers([fold("code", prompt, *output, code)], "", "", 0)
     program, proof, found = split(source_of(cell), later)
     if shows(cell, VIEW):
-        output = [nodes.container("", *output, classes=["widget"])]
+        output = [nodes.container("", nodes.container("", *output, classes=["cell"]), classes=["widget"])]
     elif shows(cell, "image/png"):
         output = [Frame("", *output, caption(cell["cell_metadata"].get("caption", "")), classes=["fig"])]
     if program and "show" in tags_of(cell):

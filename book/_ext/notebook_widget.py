@@ -57,7 +57,7 @@ def page(cell: dict, shown: dict, models: dict) -> str:
     texts = {kind: json.dumps(data).replace("</", r"<\/") for kind, data in {STATE: state, VIEW: view}.items()}
     scripts = "".join(f'<script type="{kind}">{text}</script>' for kind, text in texts.items())
     poster = f'<img alt="{alt}" src="data:image/png;base64,{shown["image/png"].strip()}">'
-    return f'<div class="cell_output"><div class="output">{poster}</div>{scripts}</div>'
+    return f'<div class="cell"><div class="cell_output"><div class="output">{poster}</div>{scripts}</div></div>'
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -67,7 +67,7 @@
     // What scrolls sideways can be reached by keys.
     const stops = new ResizeObserver((entries) => {
       for (const { target } of entries) {
-        if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+        if (target.scrollWidth > target.clientWidth + 1) target.tabIndex = 0;
         else target.removeAttribute("tabindex");
       }
     });

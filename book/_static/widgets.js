@@ -172,22 +172,28 @@
     document.addEventListener("scroll", ({ target }) => target === document && resolve(), { passive: true });
   });
 
+  const nearby = (views) =>
+    new Promise((resolve) => {
+      const observer = new IntersectionObserver(
+        (entries) => {
+          if (!entries.some((entry) => entry.isIntersecting)) return;
+          observer.disconnect();
+          resolve();
+        },
+        { rootMargin: "800px" },
+      );
+      // A script takes no space of its own: watch the cell around it.
+      for (const view of views) observer.observe(view.closest(".cell_output") ?? view.parentElement);
+    });
+
   addEventListener("load", () => {
     const views = [...stored("view")];
-    const observer = new IntersectionObserver(
-      (entries) => {
-        if (!entries.some((entry) => entry.isIntersecting)) return;
-        observer.disconnect();
-        interaction
-          .then(() => revive(views))
-          .catch((error) => {
-            console.error(error);
-            for (const view of views) say(view, `This page's widgets could not be read: ${error.message}.`);
-          });
-      },
-      { rootMargin: "800px" },
-    );
-    // A script takes no space of its own: watch the cell around it.
-    for (const view of views) observer.observe(view.closest(".cell_output") ?? view.parentElement);
+    nearby(views)
+      .then(() => interaction)
+      .then(() => revive(views))
+      .catch((error) => {
+        console.error(error);
+        for (const view of views) say(view, `This page's widgets could not start: ${error.message}.`);
+      });
   });
 })();

@@ -23,7 +23,6 @@ function start({ model, el, experimental, build, firstGraphs }) {
   const spare = ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true");
   el.addEventListener("focusin", spare, { signal: life.signal });
   el.style.setProperty("--gu-accent", model.get("colours").latent);
-  reserveHeight(el, model, build);
   line.wait("Loading the model into this page…");
   // Each attempt has a lifetime of its own: what a failed one has started ends with it.
   const attempt = async () => {
@@ -49,7 +48,6 @@ function start({ model, el, experimental, build, firstGraphs }) {
     line.say("");
     el.append(element);
     for (const poster of posters(el)) poster.classList.add("gu-poster-hidden");
-    releaseHeight(el);
     el.dataset.backend = backend;
     el.poster = poster;
     el.classList.add("gu-live");
@@ -86,29 +84,6 @@ function watched(graphs, line) {
     }
   };
   return { ...graphs, run };
-}
-
-// In the book, give the widget's outputs the height that they will have, so that the text below does not drop when it
-// comes to life: it is laid out for a moment, in the poster's place, and nothing is painted meanwhile.
-function reserveHeight(el, model, build) {
-  const cell = el.closest(".cell_output");
-  if (!cell) return;
-  const trial = lifetime();
-  try {
-    el.append(build({ ...trial, model: modelOf(model, trial) }).element);
-    for (const poster of posters(el)) poster.classList.add("gu-poster-hidden");
-    cell.style.minHeight = getComputedStyle(cell).height;
-  } catch (error) {
-    console.error(error); // it is said when the widget starts
-  }
-  for (const poster of posters(el)) poster.classList.remove("gu-poster-hidden");
-  el.replaceChildren();
-  trial.end();
-}
-
-function releaseHeight(el) {
-  const cell = el.closest(".cell_output");
-  if (cell) cell.style.minHeight = "";
 }
 
 // The model, with listeners that end with the view.

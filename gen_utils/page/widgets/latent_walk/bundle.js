@@ -488,7 +488,6 @@ function start({ model, el, experimental, build, firstGraphs }) {
   const spare = ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true");
   el.addEventListener("focusin", spare, { signal: life.signal });
   el.style.setProperty("--gu-accent", model.get("colours").latent);
-  reserveHeight(el, model, build);
   line.wait("Loading the model into this page…");
   const attempt = async () => {
     const trial = lifetime();
@@ -513,7 +512,6 @@ function start({ model, el, experimental, build, firstGraphs }) {
     line.say("");
     el.append(element);
     for (const poster2 of posters(el)) poster2.classList.add("gu-poster-hidden");
-    releaseHeight(el);
     el.dataset.backend = backend;
     el.poster = poster;
     el.classList.add("gu-live");
@@ -548,25 +546,6 @@ function watched(graphs, line) {
     }
   };
   return { ...graphs, run };
-}
-function reserveHeight(el, model, build) {
-  const cell = el.closest(".cell_output");
-  if (!cell) return;
-  const trial = lifetime();
-  try {
-    el.append(build({ ...trial, model: modelOf(model, trial) }).element);
-    for (const poster of posters(el)) poster.classList.add("gu-poster-hidden");
-    cell.style.minHeight = getComputedStyle(cell).height;
-  } catch (error) {
-    console.error(error);
-  }
-  for (const poster of posters(el)) poster.classList.remove("gu-poster-hidden");
-  el.replaceChildren();
-  trial.end();
-}
-function releaseHeight(el) {
-  const cell = el.closest(".cell_output");
-  if (cell) cell.style.minHeight = "";
 }
 function modelOf(model, { onEnd }) {
   const on = (events, listener) => {
