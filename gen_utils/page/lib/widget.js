@@ -60,7 +60,7 @@ function start({ model, el, experimental, build, firstGraphs }) {
     },
     { rootMargin: "300px" },
   );
-  life.observe(observer, el);
+  life.observe(observer, el.closest(".cell_output") ?? el); // above it stands the poster, which may be high
   return () => {
     life.end();
     el.classList.remove("gu-live");

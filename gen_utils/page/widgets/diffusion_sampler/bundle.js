@@ -550,7 +550,7 @@ function start({ model, el, experimental, build, firstGraphs }) {
     },
     { rootMargin: "300px" }
   );
-  life.observe(observer, el);
+  life.observe(observer, el.closest(".cell_output") ?? el);
   return () => {
     life.end();
     el.classList.remove("gu-live");
