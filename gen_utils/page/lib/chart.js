@@ -5,14 +5,16 @@ import { signed } from "./elements.js";
 // Paint the axes `x` and `y`, each {range: [low, high], ticks: [[value, text], …], name}. Returns functions from values
 // to CSS pixels: {toX, toY}.
 export function paintChart(context, width, height, { x, y }) {
-  const [left, right, top, bottom] = [54, 12, 10, 40]; // margins, for the axes' numbers and names
+  context.font = "12px sans-serif";
+  const widest = Math.max(...y.ticks.map(([, text]) => context.measureText(text).width));
+  const left = Math.max(54, widest + 28); // margins, for the axes' numbers and names
+  const [right, top, bottom] = [12, 10, 40];
   const place =
     ([low, high], from, to) =>
     (value) =>
       from + ((value - low) / (high - low)) * (to - from);
   const [toX, toY] = [place(x.range, left, width - right), place(y.range, height - bottom, top)];
   const floor = height - bottom;
-  context.font = "12px sans-serif";
   context.textBaseline = "middle";
   context.lineWidth = 1;
   context.beginPath();
