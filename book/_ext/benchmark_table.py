@@ -259,12 +259,15 @@ def diffusion_variance(rows: Rows) -> Layout:
 
 
 def page(rows: Rows) -> Layout:
-    """List what the pages promise in seconds or frames, and what was measured."""
+    """List what the pages promise, and what was measured."""
     broken = [f"{row['what']} (chapter {row['chapter']})" for row in rows if not row["kept"]]
     return Layout(
         ["chapter, and what was measured", "promised", "found"],
         [
-            [f"{row['chapter']}: {row['what']}", *(f"{row[key]:,g} {row['unit']}" for key in ("promised", "found"))]
+            [
+                f"{row['chapter']}: {row['what']}",
+                *(f"{row[key]:,g} {row['unit']}".strip() for key in ("promised", "found")),
+            ]
             for row in rows
         ],
         f"Not kept: {listed(broken)}." if broken else "All of it is kept.",
