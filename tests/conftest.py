@@ -65,7 +65,8 @@ def pytest_xdist_make_scheduler(config, log):
 def pytest_collection_modifyitems(items):
     """Groups stay together, in such an order that no core waits.
 
-    A browser waits half of its time, so browser files and notebooks alternate; short files come last.
+    A browser waits half of its time, so browser files and notebooks alternate; then come files with many slow tests, and
+    short ones last.
     """
     costs = {path: cost(path) for path in (ROOT / "notebooks").glob("*.ipynb")}
     groups = {}
@@ -77,6 +78,7 @@ def pytest_collection_modifyitems(items):
         (notebooks if members[0].path in costs else browsers if "browser" in fixtures else others).append(members)
     notebooks.sort(key=lambda members: -costs[members[0].path])
     browsers.sort(key=lambda members: -len(members))
+    others.sort(key=lambda members: -sum(item.get_closest_marker("slow") is not None for item in members))
     mixed = [members for pair in zip_longest(notebooks, browsers, fillvalue=[]) for members in pair]
     items[:] = [item for members in [*mixed, *others] for item in members]
 
