@@ -65,8 +65,8 @@ def pytest_xdist_make_scheduler(config, log):
 def pytest_collection_modifyitems(items):
     """Groups stay together, in such an order that no core waits.
 
-    A browser waits half of its time, so browser files and notebooks alternate; then come files with many slow tests, and
-    short ones last.
+    A browser waits half of its time, so browser files and notebooks alternate; then come files with many slow tests,
+    and short ones last.
     """
     costs = {path: cost(path) for path in (ROOT / "notebooks").glob("*.ipynb")}
     groups = {}
