@@ -1,10 +1,21 @@
 // The two switches of the bar, and how far the reader is. All else on the page works without this.
 (() => {
   const root = document.documentElement;
+  // Before anything is drawn: the reader's colours, and whether code is open. A browser may store nothing.
+  const stored = (name) => {
+    try {
+      return localStorage.getItem(name);
+    } catch {
+      return null;
+    }
+  };
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  root.dataset.theme = (stored("mode") ?? dark) === "dark" ? "dark" : "light";
+  root.dataset.layer = stored("layer") ?? "read";
   const remember = (name, value) => {
     try {
       localStorage.setItem(name, value);
-    } catch {} // a browser that stores nothing forgets it
+    } catch {} // it is forgotten
   };
 
   const start = () => {
