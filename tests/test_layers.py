@@ -96,3 +96,23 @@ def test_the_question_and_a_widget_come_first(chapter):
     frames = re.findall(r'<div class="widget docutils container">(.*?)<details', article, re.DOTALL)
     assert len(frames) == sum("widget" in cell.metadata.get("tags", []) for cell in notebook.cells)
     assert all('class="try"' in frame and 'class="notice"' in frame for frame in frames)
+
+
+def test_the_switches_open_all_code_and_change_the_colours_and_are_remembered(visit):
+    page = visit(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    page.goto("/notebooks/07_comparison.html")
+    folds = page.locator("details.fold")
+    opened = page.locator("details.fold[open]")
+    assert folds.count() > 40
+    assert opened.count() == 0
+    page.keyboard.press("c")
+    assert opened.count() == folds.count()
+    page.get_by_role("button", name="Dark colours").click()
+    page.reload()
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    assert opened.count() == folds.count()
+    page.get_by_role("button", name="Read Code").click()
+    assert opened.count() == 0
+    page.locator("summary[aria-label=Contents]").click()
+    page.keyboard.press("Escape")
+    assert not page.locator(".menu").evaluate("menu => menu.open")
