@@ -164,7 +164,7 @@ def caption(text: str) -> Caption:
 def part(cell: nodes.container, later: set[str]) -> Layers:
     """Part a cell into layers."""
     code, *output = cell.children
-    for tag in EXERCISE.keys() & tags_of(cell):
+    if tag := next(iter(EXERCISE.keys() & tags_of(cell)), None):
         # What a check answers is for those who can type.
         return Layers([fold("code", EXERCISE[tag], code, *(output if tag == "solution" else []))], "", "", 0)
     if "hide-cell" in tags_of(cell):
@@ -220,20 +220,13 @@ def lay_out(section: nodes.section, parts: dict[int, Layers]) -> None:
 
 def frame(widget: nodes.container, above: list[nodes.Node], below: list[nodes.Node]) -> None:
     """Put into a widget's frame the words that say what to try, and those that say what to notice."""
-    for paragraph in (each for each in reversed(above[-4:]) if isinstance(each, nodes.paragraph)):
-        for i, text in enumerate(paragraph.children):
-            if isinstance(text, nodes.Text) and "Try it: " in text:
-                before, _, after = text.partition("Try it: ")
-                words = nodes.paragraph("", "", nodes.Text(after), *paragraph.children[i + 1 :], classes=["try"])
-                paragraph.children = [
-                    *paragraph.children[:i],
-                    *([nodes.Text(before.rstrip())] if before.strip() else []),
-                ]
-                widget.insert(0, words)
-                break
-        else:
-            continue
-        break
+    near = [each for each in reversed(above[-4:]) if isinstance(each, nodes.paragraph)]
+    texts = [text for each in near for text in each.children if isinstance(text, nodes.Text) and "Try it: " in text]
+    if texts:
+        paragraph, (before, _, after) = texts[0].parent, texts[0].partition("Try it: ")
+        place = paragraph.index(texts[0])
+        widget.insert(0, nodes.paragraph("", "", nodes.Text(after), *paragraph[place + 1 :], classes=["try"]))
+        paragraph.children = paragraph[:place] + ([nodes.Text(before.rstrip())] if before.strip() else [])
     if below and isinstance(below[0], nodes.paragraph) and below[0].astext().startswith("Notice"):
         words = nodes.paragraph("", "", *below[0].children, classes=["notice"])
         below[0].children = []
